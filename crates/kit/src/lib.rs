@@ -1,0 +1,10 @@
+//! What every role needs and none owns: configuration, telemetry, life cycle, the admin port. It knows nothing of features or rankings.
+
+pub mod admin;
+pub mod clickhouse;
+pub mod config;
+pub mod health;
+pub mod kafka;
+pub mod lifecycle;
+pub mod propagation;
+pub mod telemetry;

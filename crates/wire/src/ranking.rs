@@ -1,0 +1,184 @@
+//! The ranking document: what the ranker publishes and the API answers.
+//!
+//! Numbers are full doubles, times RFC 3339 in UTC. Fields that a later formula version fills are `null` until then.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One team's ranked roadmap at an instant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Ranking {
+    /// The team whose roadmap this is.
+    pub team: String,
+    /// The segment the population is restricted to; `null` for all accounts.
+    pub segment: Option<String>,
+    /// The instant T the ranking is computed for.
+    pub as_of: String,
+    /// Every event with a time up to this instant is in the numbers.
+    pub data_through: String,
+    /// Name of the formula.
+    pub formula: String,
+    /// Id of the published snapshot; it never changes.
+    pub snapshot: String,
+    /// Whether the population is large enough to rank.
+    pub confidence: Confidence,
+    /// The parameters of the formula that were in force at T.
+    pub parameters: Parameters,
+    /// The accounts that the shares are shares of.
+    pub population: Population,
+    /// The features to choose from, best first.
+    pub items: Vec<Item>,
+    /// Launched features and what is asked and needed of them since, best first. Their ranks count among themselves.
+    pub iterate: Vec<Item>,
+    /// Where the next page starts; `null` on the last page.
+    pub next_cursor: Option<String>,
+}
+
+/// Whether the population is large enough for the ranks to mean anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// At least 30 effective accounts.
+    Ok,
+    /// Fewer than 30 effective accounts.
+    Insufficient,
+}
+
+/// The parameters of the score; windows and half-life in days.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Parameters {
+    /// An account is active if it has an event in the last so many days.
+    pub activity_window_days: f64,
+    /// After so many days a request counts half.
+    pub half_life_days: f64,
+    /// Need signals count for so many days.
+    pub need_window_days: f64,
+    /// So many signals in the window make an account needy.
+    pub need_min_count: u64,
+    /// Weight of stated demand.
+    pub demand_weight: f64,
+    /// Weight of revealed need.
+    pub need_weight: f64,
+    /// Confidence level of the intervals.
+    pub confidence: f64,
+}
+
+/// The team's active accounts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Population {
+    /// Active accounts: any event of the team in the activity window.
+    pub accounts: u64,
+    /// Those of them with usage.
+    pub used: u64,
+    /// Sum of their tier weights.
+    pub weight: f64,
+    /// Kish's effective number of accounts.
+    pub effective: f64,
+}
+
+/// One feature's place and the evidence for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Item {
+    /// Place in the list, from 1.
+    pub rank: u32,
+    /// Best place that the data allow.
+    pub rank_low: Option<u32>,
+    /// Worst place that the data allow.
+    pub rank_high: Option<u32>,
+    /// Features in one group cannot be told apart.
+    pub tie_group: Option<u32>,
+    /// Whether this feature is surely above the next one.
+    pub surely_above_next: Option<bool>,
+    /// The feature's id.
+    pub feature: String,
+    /// The feature's title; its id where the catalog gives none.
+    pub title: String,
+    /// The feature's status; `null` where the catalog does not know it.
+    pub status: Option<Status>,
+    /// Whether the decision can be taken back.
+    pub door: Option<String>,
+    /// Estimated effort in person-months.
+    pub effort_months: Option<f64>,
+    /// Score divided by effort, where an effort is given.
+    pub score_per_effort: Option<f64>,
+    /// The score, 0 to 100.
+    pub score: f64,
+    /// The score's two parts; they add up to it.
+    pub contributions: Contributions,
+    /// What accounts asked for.
+    pub demand: Demand,
+    /// What their usage shows they need.
+    pub need: Need,
+    /// How asked and needed compare.
+    pub reading: Option<String>,
+    /// The largest account's part of the evidence, 0 to 1; `null` without evidence.
+    pub top_account_share: Option<f64>,
+    /// Rank seven days earlier minus rank now; `null` if it was not listed then.
+    pub rank_change_7d: Option<i64>,
+}
+
+/// A feature's place in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// An idea.
+    Proposed,
+    /// Decided, not begun.
+    Planned,
+    /// Being built.
+    Building,
+    /// Live.
+    Launched,
+    /// No longer offered.
+    Retired,
+}
+
+/// The score's two parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Contributions {
+    /// From stated demand.
+    pub demand: f64,
+    /// From revealed need.
+    pub need: f64,
+}
+
+/// Stated demand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Demand {
+    /// Weighted, faded share of the active accounts, 0 to 1.
+    pub share: f64,
+    /// Lower Wilson bound of the share.
+    pub low: f64,
+    /// Upper Wilson bound of the share.
+    pub high: f64,
+    /// Active accounts whose latest statement stands.
+    pub accounts: u64,
+    /// Distinct requests of those accounts.
+    pub requests: u64,
+    /// Accounts outside the population whose latest statement stands.
+    pub outside: Outside,
+}
+
+/// Accounts that ask but are not active.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Outside {
+    /// They used the product once, but not within the activity window.
+    pub lapsed: u64,
+    /// They never used it.
+    pub never_used: u64,
+}
+
+/// Revealed need.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Need {
+    /// Weighted share of the active accounts that show the need, 0 to 1.
+    pub share: f64,
+    /// Lower Wilson bound of the share.
+    pub low: f64,
+    /// Upper Wilson bound of the share.
+    pub high: f64,
+    /// Active accounts that show the need.
+    pub accounts: u64,
+    /// Whether a need signal for this feature was ever received.
+    pub measured: bool,
+}
