@@ -6,5 +6,6 @@ pub mod config;
 pub mod health;
 pub mod kafka;
 pub mod lifecycle;
+pub mod metrics;
 pub mod propagation;
 pub mod telemetry;
