@@ -50,6 +50,11 @@ impl Health {
 }
 
 impl Part {
+    /// The name it was registered under.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The part can do its work.
     pub fn ready(&self) {
         self.health.set(self.name, State::Ready);

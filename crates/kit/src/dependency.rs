@@ -1,0 +1,104 @@
+//! Watches Kafka and ClickHouse for the sake of readiness: red while one is away, green again when it is back.
+//!
+//! The roles themselves do not look here: each waits and retries at its own work.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use rdkafka::{
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{ClickHouseConfig, KafkaConfig},
+    health::{Health, Part},
+};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// Asks both once a second until `shutdown`.
+///
+/// # Errors
+/// When the Kafka settings are not valid.
+pub async fn run(
+    kafka: KafkaConfig,
+    clickhouse: ClickHouseConfig,
+    health: Health,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut kafka = Watch::new(health.part("kafka"), kafka.brokers.clone(), probe_client(&kafka)?);
+    let mut clickhouse =
+        Watch::new(health.part("clickhouse"), clickhouse.url.clone(), crate::clickhouse::client(&clickhouse));
+    loop {
+        let (kafka_answer, clickhouse_answer) = tokio::join!(ask_kafka(&kafka.client), ask_clickhouse(&clickhouse.client));
+        kafka.report(kafka_answer);
+        clickhouse.report(clickhouse_answer);
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+    }
+}
+
+struct Watch<C> {
+    part: Part,
+    address: String,
+    client: C,
+    up: Option<bool>,
+}
+
+impl<C> Watch<C> {
+    fn new(part: Part, address: String, client: C) -> Self {
+        Self { part, address, client, up: None }
+    }
+
+    /// Passes the answer on to readiness and logs a change, once.
+    fn report(&mut self, answer: Result<(), String>) {
+        let up = answer.is_ok();
+        match answer {
+            Ok(()) => self.part.ready(),
+            Err(error) => {
+                if self.up != Some(false) {
+                    tracing::warn!(dependency = self.part.name(), server.address = self.address, error, "dependency is away, waiting for it");
+                }
+                self.part.unready(format!("does not answer at {}", self.address));
+            }
+        }
+        if up && self.up == Some(false) {
+            tracing::info!(dependency = self.part.name(), server.address = self.address, "dependency is back");
+        }
+        self.up = Some(up);
+    }
+}
+
+fn probe_client(kafka: &KafkaConfig) -> anyhow::Result<Arc<BaseConsumer>> {
+    let client = crate::kafka::client_config(kafka, "flywheel-probe").create().context("the Kafka settings are not valid")?;
+    Ok(Arc::new(client))
+}
+
+async fn ask_kafka(client: &Arc<BaseConsumer>) -> Result<(), String> {
+    let client = Arc::clone(client);
+    // librdkafka blocks the thread for this call.
+    let asked = tokio::task::spawn_blocking(move || -> Result<(), KafkaError> {
+        // Serves the client's own events, which would otherwise pile up.
+        let _ = client.poll(Duration::ZERO);
+        client.fetch_metadata(Some(PROBED_TOPIC), ANSWER_MAX).map(drop)
+    });
+    match asked.await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(panic) => Err(panic.to_string()),
+    }
+}
+
+/// Any topic will do, and one is cheaper to describe than all.
+const PROBED_TOPIC: &str = "__consumer_offsets";
+
+async fn ask_clickhouse(client: &clickhouse::Client) -> Result<(), String> {
+    match tokio::time::timeout(ANSWER_MAX, client.query("SELECT 1").fetch_one::<u8>()).await {
+        Ok(answer) => answer.map(drop).map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} ms", ANSWER_MAX.as_millis())),
+    }
+}
