@@ -1,0 +1,4 @@
+//! The tools of the `flywheel` binary.
+
+pub mod import;
+pub mod rankings;
