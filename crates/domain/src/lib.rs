@@ -1,1 +1,26 @@
-//! Placeholder.
+//! What Flywheel means: its ids, its events, its score. Bytes in, events out; facts in, a ranking out.
+//!
+//! Pure: no async, no client, no clock, no environment. What a function needs to know is an argument, so that the same
+//! input gives the same answer wherever and whenever it is asked.
+//!
+//! - [`record`] turns a Kafka record into an [`event`], or says why not and where.
+//! - [`catalog`] and [`facts`] are what the score needs to know about one team at one instant.
+//! - [`ranking`] computes the ranked roadmap from the facts; [`score`] has the statistics.
+//! - [`history`] folds events into facts the plain way: the reference that faster ways are tested against.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::unwrap_used, clippy::expect_used)]
+
+pub mod catalog;
+mod data;
+mod envelope;
+pub mod event;
+pub mod facts;
+pub mod history;
+pub mod ids;
+mod json;
+pub mod limits;
+pub mod ranking;
+pub mod record;
+pub mod score;
+pub mod time;

@@ -1,0 +1,407 @@
+//! What the catalog says: teams, features and accounts, as they stood at an instant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    ids::{AccountId, FeatureId, TeamId},
+    limits,
+    time::Timestamp,
+};
+
+/// How much a feature matters to the account that asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Importance {
+    /// A third of a critical one.
+    NiceToHave,
+    /// Two thirds of a critical one.
+    Important,
+    /// Counts in full.
+    Critical,
+}
+
+impl Importance {
+    /// Every importance by its name on the wire.
+    pub const NAMES: [(&str, Self); 3] =
+        [("nice_to_have", Self::NiceToHave), ("important", Self::Important), ("critical", Self::Critical)];
+
+    /// What it counts: 1/3, 2/3 or 1.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        f64::from(self.level()) / 3.0
+    }
+
+    /// 1, 2 or 3.
+    #[must_use]
+    pub fn level(self) -> u8 {
+        match self {
+            Self::NiceToHave => 1,
+            Self::Important => 2,
+            Self::Critical => 3,
+        }
+    }
+
+    /// The importance of this level, if there is one.
+    #[must_use]
+    pub fn from_level(level: u8) -> Option<Self> {
+        Self::NAMES.into_iter().map(|(_, known)| known).find(|known| known.level() == level)
+    }
+}
+
+/// What an account pays for, in three classes. Never raw revenue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Weight 1; also that of an account that nobody defined.
+    #[default]
+    Standard,
+    /// Weight 2.
+    Growth,
+    /// Weight 3.
+    Enterprise,
+}
+
+impl Tier {
+    /// Every tier by its name on the wire.
+    pub const NAMES: [(&str, Self); 3] =
+        [("standard", Self::Standard), ("growth", Self::Growth), ("enterprise", Self::Enterprise)];
+
+    /// How much an account of this tier weighs: 1, 2 or 3.
+    #[must_use]
+    pub fn weight(self) -> f64 {
+        match self {
+            Self::Standard => 1.0,
+            Self::Growth => 2.0,
+            Self::Enterprise => 3.0,
+        }
+    }
+}
+
+/// A feature's place in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// An idea.
+    Proposed,
+    /// Decided, not begun.
+    Planned,
+    /// Being built.
+    Building,
+    /// Live.
+    Launched,
+    /// No longer offered.
+    Retired,
+}
+
+impl Status {
+    /// Every status by its name on the wire.
+    pub const NAMES: [(&str, Self); 5] = [
+        ("proposed", Self::Proposed),
+        ("planned", Self::Planned),
+        ("building", Self::Building),
+        ("launched", Self::Launched),
+        ("retired", Self::Retired),
+    ];
+}
+
+/// Whether a decision can be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// It cannot.
+    OneWay,
+    /// It can.
+    TwoWay,
+}
+
+impl Door {
+    /// Every door by its name on the wire.
+    pub const NAMES: [(&str, Self); 2] = [("one_way", Self::OneWay), ("two_way", Self::TwoWay)];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OneWay => "one_way",
+            Self::TwoWay => "two_way",
+        }
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As wanted.
+    Ok,
+    /// It failed.
+    Error,
+    /// It was refused.
+    Denied,
+}
+
+impl Outcome {
+    /// Every outcome by its name on the wire.
+    pub const NAMES: [(&str, Self); 3] = [("ok", Self::Ok), ("error", Self::Error), ("denied", Self::Denied)];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// The parameters of the score that a team may set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Parameters {
+    /// An account is active if it has an event in the last so many days.
+    pub activity_window_days: f64,
+    /// After so many days a request counts half.
+    pub half_life_days: f64,
+    /// Need signals count for so many days.
+    pub need_window_days: f64,
+    /// So many signals in the need window make an account one that needs the feature.
+    pub need_min_count: u64,
+    /// Weight of stated demand, 0 to 1.
+    pub demand_weight: f64,
+    /// Weight of revealed need; the two weights add up to 1.
+    pub need_weight: f64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            activity_window_days: 90.0,
+            half_life_days: 90.0,
+            need_window_days: 30.0,
+            need_min_count: 1,
+            demand_weight: 0.6,
+            need_weight: 0.4,
+        }
+    }
+}
+
+/// A parameter that the score cannot be computed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidParameters {
+    /// A parameter by itself.
+    #[error("{field} must be {must_be}")]
+    Field {
+        /// The parameter's name.
+        field: &'static str,
+        /// What it must be.
+        must_be: &'static str,
+    },
+    /// The two weights together.
+    #[error("demand_weight and need_weight must add up to 1")]
+    WeightSum,
+}
+
+impl Parameters {
+    /// Whether the score can be computed with them.
+    ///
+    /// # Errors
+    /// The first parameter that is out of bounds, or that the weights do not add up.
+    pub fn validate(&self) -> Result<(), InvalidParameters> {
+        for (field, days) in [
+            ("activity_window_days", self.activity_window_days),
+            ("half_life_days", self.half_life_days),
+            ("need_window_days", self.need_window_days),
+        ] {
+            // Written so that NaN fails.
+            if !(days > 0.0 && days <= limits::WINDOW_DAYS_MAX) {
+                return Err(InvalidParameters::Field { field, must_be: "above 0 and at most 36500" });
+            }
+        }
+        if !(1..=limits::COUNT_MAX).contains(&self.need_min_count) {
+            return Err(InvalidParameters::Field { field: "need_min_count", must_be: "from 1 to 1000000000000" });
+        }
+        for (field, weight) in [("demand_weight", self.demand_weight), ("need_weight", self.need_weight)] {
+            if !(0.0..=1.0).contains(&weight) {
+                return Err(InvalidParameters::Field { field, must_be: "from 0 to 1" });
+            }
+        }
+        if (self.demand_weight + self.need_weight - 1.0).abs() > limits::WEIGHT_SUM_TOLERANCE {
+            return Err(InvalidParameters::WeightSum);
+        }
+        Ok(())
+    }
+}
+
+/// A team, whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeamDefinition {
+    /// The team.
+    pub team: TeamId,
+    /// Its name for people.
+    pub name: String,
+    /// The segments that it serves.
+    pub segments: Vec<String>,
+    /// Its parameters of the score.
+    pub parameters: Parameters,
+}
+
+/// A feature, whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureDefinition {
+    /// The team that owns it.
+    pub team: TeamId,
+    /// The feature.
+    pub feature: FeatureId,
+    /// Its title for people.
+    pub title: String,
+    /// Its place in its life.
+    pub status: Status,
+    /// The feature of the same team that it is a duplicate of.
+    pub merged_into: Option<FeatureId>,
+    /// Estimated effort in person-months; positive.
+    pub effort_months: Option<f64>,
+    /// Whether the decision can be taken back.
+    pub door: Option<Door>,
+}
+
+/// An account, whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountDefinition {
+    /// The account.
+    pub account: AccountId,
+    /// What it pays for.
+    pub tier: Tier,
+    /// The segments that it belongs to.
+    pub segments: Vec<String>,
+}
+
+/// One team's catalog as it stood at an instant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Catalog {
+    /// The team's definition, if there is one.
+    pub team: Option<TeamDefinition>,
+    /// The team's defined features.
+    pub features: BTreeMap<FeatureId, FeatureState>,
+}
+
+/// A defined feature as it stood at an instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureState {
+    /// Its latest definition.
+    pub definition: FeatureDefinition,
+    /// When the present unbroken run of status `launched` began; none if it is not launched.
+    pub launched_at: Option<Timestamp>,
+}
+
+/// A catalog event of a team.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CatalogEvent {
+    /// When it happened.
+    pub time: Timestamp,
+    /// The event's source.
+    pub source: String,
+    /// The event's id.
+    pub id: String,
+    /// What it says.
+    pub definition: Definition,
+}
+
+/// What a catalog event of a team defines.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Definition {
+    /// The team itself.
+    Team(TeamDefinition),
+    /// One of its features.
+    Feature(FeatureDefinition),
+}
+
+impl Catalog {
+    /// The team's catalog at `as_of`, from events in any order. Later events and other teams' are passed over.
+    #[must_use]
+    pub fn from_events(team: &TeamId, as_of: Timestamp, events: impl IntoIterator<Item = CatalogEvent>) -> Self {
+        let mut events: Vec<CatalogEvent> = events.into_iter().filter(|event| event.time <= as_of).collect();
+        events.sort_by(|a, b| (a.time, &a.source, &a.id).cmp(&(b.time, &b.source, &b.id)));
+        let mut catalog = Self::default();
+        for event in events {
+            match event.definition {
+                Definition::Team(definition) if definition.team == *team => catalog.team = Some(definition),
+                Definition::Feature(definition) if definition.team == *team => catalog.upsert(event.time, definition),
+                Definition::Team(_) | Definition::Feature(_) => {}
+            }
+        }
+        catalog
+    }
+
+    /// The parameters in force: the team's own, or the defaults.
+    #[must_use]
+    pub fn parameters(&self) -> Parameters {
+        self.team.as_ref().map(|team| team.parameters.clone()).unwrap_or_default()
+    }
+
+    /// The status that the catalog gives the feature itself, before merges.
+    #[must_use]
+    pub fn status(&self, feature: &FeatureId) -> Option<Status> {
+        self.features.get(feature).map(|state| state.definition.status)
+    }
+
+    /// The feature that this one's events count for: the end of its chain of merges, itself if it is not merged.
+    ///
+    /// A target that nobody defined is a target all the same. A feature on a cycle stays unmerged; one that leads into
+    /// a cycle joins the first feature on it.
+    #[must_use]
+    pub fn resolve(&self, feature: &FeatureId) -> FeatureId {
+        let mut seen = BTreeSet::from([feature]);
+        let mut last = feature;
+        while let Some(next) = self.merged_into(last) {
+            if !seen.insert(next) {
+                // `next` is the first feature of the cycle that the path reached.
+                return next.clone();
+            }
+            last = next;
+        }
+        last.clone()
+    }
+
+    /// The cycles among the merges, each from its smallest id on, in the order of the merges.
+    #[must_use]
+    pub fn cycles(&self) -> Vec<Vec<FeatureId>> {
+        let mut cycles = BTreeSet::new();
+        for start in self.features.keys() {
+            let mut path = vec![start];
+            let mut last = start;
+            while let Some(next) = self.merged_into(last) {
+                if let Some(at) = path.iter().position(|seen| *seen == next) {
+                    let mut cycle: Vec<FeatureId> = path[at..].iter().map(|&on| on.clone()).collect();
+                    let smallest = cycle.iter().enumerate().min_by_key(|(_, on)| *on).map_or(0, |(at, _)| at);
+                    cycle.rotate_left(smallest);
+                    cycles.insert(cycle);
+                    break;
+                }
+                path.push(next);
+                last = next;
+            }
+        }
+        cycles.into_iter().collect()
+    }
+
+    /// When the feature that this one's events count for was launched. Only what is asked and needed after that
+    /// instant counts; none means that everything counts.
+    #[must_use]
+    pub fn since(&self, feature: &FeatureId) -> Option<Timestamp> {
+        self.features.get(&self.resolve(feature)).and_then(|state| state.launched_at)
+    }
+
+    fn merged_into(&self, feature: &FeatureId) -> Option<&FeatureId> {
+        self.features.get(feature)?.definition.merged_into.as_ref()
+    }
+
+    fn upsert(&mut self, time: Timestamp, definition: FeatureDefinition) {
+        let running = self.features.get(&definition.feature).and_then(|state| state.launched_at);
+        let launched_at = (definition.status == Status::Launched).then(|| running.unwrap_or(time));
+        self.features.insert(definition.feature.clone(), FeatureState { definition, launched_at });
+    }
+}
