@@ -33,7 +33,8 @@ pub async fn run(
     let mut clickhouse =
         Watch::new(health.part("clickhouse"), clickhouse.url.clone(), crate::clickhouse::client(&clickhouse));
     loop {
-        let (kafka_answer, clickhouse_answer) = tokio::join!(ask_kafka(&kafka.client), ask_clickhouse(&clickhouse.client));
+        let (kafka_answer, clickhouse_answer) =
+            tokio::join!(ask_kafka(&kafka.client), ask_clickhouse(&clickhouse.client));
         kafka.report(kafka_answer);
         clickhouse.report(clickhouse_answer);
         tokio::select! {
@@ -62,7 +63,12 @@ impl<C> Watch<C> {
             Ok(()) => self.part.ready(),
             Err(error) => {
                 if self.up != Some(false) {
-                    tracing::warn!(dependency = self.part.name(), server.address = self.address, error, "dependency is away, waiting for it");
+                    tracing::warn!(
+                        dependency = self.part.name(),
+                        server.address = self.address,
+                        error,
+                        "dependency is away, waiting for it"
+                    );
                 }
                 self.part.unready(format!("does not answer at {}", self.address));
             }
@@ -75,7 +81,8 @@ impl<C> Watch<C> {
 }
 
 fn probe_client(kafka: &KafkaConfig) -> anyhow::Result<Arc<BaseConsumer>> {
-    let client = crate::kafka::client_config(kafka, "flywheel-probe").create().context("the Kafka settings are not valid")?;
+    let client =
+        crate::kafka::client_config(kafka, "flywheel-probe").create().context("the Kafka settings are not valid")?;
     Ok(Arc::new(client))
 }
 

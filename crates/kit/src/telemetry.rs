@@ -82,11 +82,9 @@ pub fn init(service_name: &str, version: &str, config: &TelemetryConfig) -> anyh
         .with_threads(false)
         .with_tracked_inactivity(false)
         .with_filter(
-            EXPORT_TARGETS
-                .into_iter()
-                .fold(Targets::new().with_default(tracing::Level::INFO), |filter, target| {
-                    filter.with_target(target, tracing::level_filters::LevelFilter::OFF)
-                }),
+            EXPORT_TARGETS.into_iter().fold(Targets::new().with_default(tracing::Level::INFO), |filter, target| {
+                filter.with_target(target, tracing::level_filters::LevelFilter::OFF)
+            }),
         );
     tracing_subscriber::registry()
         .with(spans)
@@ -156,12 +154,7 @@ pub fn seconds_histogram(
     description: &'static str,
     boundaries: &[f64],
 ) -> Histogram<f64> {
-    meter
-        .f64_histogram(name)
-        .with_unit("s")
-        .with_description(description)
-        .with_boundaries(boundaries.to_vec())
-        .build()
+    meter.f64_histogram(name).with_unit("s").with_description(description).with_boundaries(boundaries.to_vec()).build()
 }
 
 /// What we know of ourselves, except where `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` say otherwise.

@@ -29,7 +29,8 @@ use tracing_subscriber::{
 use super::{LogFormat, TelemetryConfig};
 
 /// The libraries below the exporters and clients say much that nobody asked about, unless the filter names them.
-const QUIET: &str = "h2=warn,hyper=warn,hyper_util=warn,opentelemetry=warn,opentelemetry_sdk=warn,opentelemetry-otlp=warn,reqwest=warn";
+const QUIET: &str =
+    "h2=warn,hyper=warn,hyper_util=warn,opentelemetry=warn,opentelemetry_sdk=warn,opentelemetry-otlp=warn,reqwest=warn";
 
 /// The layer that writes log lines to standard error.
 ///
@@ -39,9 +40,9 @@ pub(super) fn layer<S>(config: &TelemetryConfig) -> anyhow::Result<impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let filter = EnvFilter::builder()
-        .parse(format!("{QUIET},{}", config.log_filter))
-        .with_context(|| format!("--log (FLYWHEEL_LOG) takes a level or target=level pairs, not {:?}", config.log_filter))?;
+    let filter = EnvFilter::builder().parse(format!("{QUIET},{}", config.log_filter)).with_context(|| {
+        format!("--log (FLYWHEEL_LOG) takes a level or target=level pairs, not {:?}", config.log_filter)
+    })?;
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal() && config.log_format == LogFormat::Human)
