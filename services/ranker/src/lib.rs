@@ -1,1 +1,189 @@
-//! Placeholder.
+//! The ranker role: keeps every team's ranking current and publishes it.
+//!
+//! # Layout
+//! - [`config`]: its options.
+//! - `changes`: follows what ingest says it wrote.
+//! - `schedule`: which teams are due; no I/O.
+//! - `store`: all SQL; reads the facts that `domain` ranks.
+//! - `document`: from a computed ranking to the published document.
+//! - `publisher`: the snapshot to ClickHouse, then the document to the topic.
+//!
+//! A team is ranked when its data changed, at most once a second, and once a minute while only time moves it. The watermark
+//! is read before the facts, so that `data_through` never promises more than the facts hold.
+
+pub mod config;
+
+mod changes;
+mod document;
+mod metrics;
+mod publisher;
+mod schedule;
+mod store;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use domain::{
+    ids::TeamId,
+    ranking::rank,
+    time::{MICROS_PER_SECOND, Timestamp},
+};
+use kit::{
+    config::{ClickHouseConfig, KafkaConfig},
+    health::{Health, Part},
+};
+use opentelemetry::trace::SpanContext;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+pub use config::RankerConfig;
+
+use crate::{changes::Changes, metrics::Metrics, publisher::Publisher, schedule::Schedule, store::Store};
+
+/// `rank_change_7d` compares with the ranking of so many days earlier.
+const CHANGE_DAYS: f64 = 7.0;
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Runs until `shutdown`. While ClickHouse or Kafka is away it waits and tries again.
+///
+/// # Errors
+/// When the Kafka settings are not valid.
+pub async fn run(
+    config: RankerConfig,
+    kafka: KafkaConfig,
+    clickhouse: ClickHouseConfig,
+    health: Health,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let client = kit::clickhouse::client(&clickhouse);
+    let publisher = Publisher::new(&config, &kafka, client.clone())?;
+    let store = Store::new(client, Duration::from_millis(config.query_ms_max));
+    let ranker = Ranker { config, store, publisher, part: health.part("ranker"), metrics: Metrics::new() };
+    tokio::select! {
+        // A ranking that is interrupted is computed again by whoever ranks next; nothing is half published but a snapshot
+        // that the topic does not know of.
+        never = ranker.keep_current() => match never {},
+        () = shutdown.cancelled() => Ok(()),
+    }
+}
+
+struct Ranker {
+    config: RankerConfig,
+    store: Store,
+    publisher: Publisher,
+    part: Part,
+    metrics: Metrics,
+}
+
+/// How long to wait before the next look, and whether the last one failed.
+struct State {
+    pause: Duration,
+    failing: bool,
+}
+
+impl Ranker {
+    /// Starts again, after a pause, whenever the changes cannot be followed.
+    async fn keep_current(&self) -> std::convert::Infallible {
+        let mut state = State { pause: Duration::from_millis(self.config.poll_ms), failing: false };
+        let mut schedule = Schedule::new(self.config.refresh_s);
+        loop {
+            let Err(error) = self.follow(&mut schedule, &mut state).await;
+            self.failed(&mut state, &error).await;
+        }
+    }
+
+    /// Follows the changes until that fails.
+    async fn follow(
+        &self,
+        schedule: &mut Schedule,
+        state: &mut State,
+    ) -> Result<std::convert::Infallible, anyhow::Error> {
+        // The place in the changes first, then the teams: what comes between the two is seen twice rather than never.
+        let mut changes = Changes::from_now(self.store.clone()).await?;
+        for team in self.store.teams().await? {
+            schedule.changed(team, None);
+        }
+        loop {
+            for changed in changes.poll().await? {
+                match changed.team {
+                    Some(team) => schedule.changed(team, changed.link),
+                    None => schedule.all_changed(changed.link.as_ref()),
+                }
+            }
+            let mut first_error = None;
+            for team in schedule.due(now()?.0.div_euclid(MICROS_PER_SECOND)) {
+                let links = schedule.begin(&team);
+                match self.publish(&team, &links).await {
+                    Ok(Some(as_of)) => schedule.published(&team, as_of.0.div_euclid(MICROS_PER_SECOND)),
+                    Ok(None) => schedule.failed(&team, links),
+                    Err(error) => {
+                        // The other teams are not kept waiting.
+                        schedule.failed(&team, links);
+                        first_error.get_or_insert(error.context(format!("ranking of team {team}")));
+                    }
+                }
+            }
+            match first_error {
+                None => self.succeeded(state).await,
+                Some(error) => self.failed(state, &error).await,
+            }
+        }
+    }
+
+    async fn succeeded(&self, state: &mut State) {
+        self.part.ready();
+        if state.failing {
+            tracing::info!("rankings are current again");
+        }
+        *state = State { pause: Duration::from_millis(self.config.poll_ms), failing: false };
+        tokio::time::sleep(state.pause).await;
+    }
+
+    /// Says so once, then waits a little longer every time.
+    async fn failed(&self, state: &mut State, error: &anyhow::Error) {
+        self.part.unready("cannot read or publish");
+        if !state.failing {
+            tracing::warn!(error = format!("{error:#}"), "rankings are not current, trying on");
+        }
+        state.failing = true;
+        tokio::time::sleep(state.pause).await;
+        state.pause = (state.pause * 2).min(PAUSE_MAX);
+    }
+
+    /// Computes and publishes the team's ranking of this second; none while the watermark is unknown.
+    async fn publish(&self, team: &TeamId, links: &[SpanContext]) -> anyhow::Result<Option<Timestamp>> {
+        let span = tracing::info_span!("rank", otel.kind = "consumer", flywheel.team = %team);
+        kit::propagation::add_links(&span, links.iter().cloned());
+        async {
+            let begun = Instant::now();
+            let Some(watermark_ms) = self.store.watermark_ms().await? else {
+                tracing::debug!("no ranking yet, a partition has not reported its progress");
+                return Ok(None);
+            };
+            let as_of = Timestamp(now()?.0.div_euclid(MICROS_PER_SECOND) * MICROS_PER_SECOND);
+            let data_through = as_of.min(Timestamp(watermark_ms.saturating_mul(1_000)));
+            let before = as_of.minus_days(CHANGE_DAYS);
+            let (facts, facts_before) =
+                tokio::try_join!(self.store.facts(team, as_of), self.store.facts(team, before))?;
+            let (ranking, ranking_before) = (rank(&facts, None), rank(&facts_before, None));
+            let document = document::document(team, as_of, data_through, &ranking, &ranking_before)
+                .context("cannot serialize the ranking")?;
+            self.publisher.publish(team, as_of, data_through, &document).await?;
+            self.metrics.published(begun.elapsed());
+            tracing::debug!(
+                flywheel.team = %team,
+                flywheel.snapshot = document.snapshot,
+                duration_ms = begun.elapsed().as_millis(),
+                "ranking published"
+            );
+            Ok(Some(as_of))
+        }
+        .instrument(span)
+        .await
+    }
+}
+
+fn now() -> anyhow::Result<Timestamp> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(Timestamp(i64::try_from(since.as_micros())?))
+}

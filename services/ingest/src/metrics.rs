@@ -1,0 +1,105 @@
+//! The ingest role's instruments: names, units and descriptions in one place.
+
+use std::{collections::BTreeMap, time::{Duration, SystemTime, UNIX_EPOCH}};
+
+use clickhouse::error::Error;
+use opentelemetry::{
+    KeyValue, global,
+    metrics::{Counter, Histogram},
+};
+use opentelemetry_semantic_conventions::attribute;
+
+use crate::batch::Batch;
+
+/// Seconds from Kafka's receipt of a record to its rows being durable. A ranking is meant to follow within a second or two.
+const FRESHNESS_BOUNDARIES: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0];
+
+/// The instruments. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    consumed: Counter<u64>,
+    process_duration: Histogram<f64>,
+    insert_duration: Histogram<f64>,
+    rows: Counter<u64>,
+    dead_letters: Counter<u64>,
+    freshness: Histogram<f64>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let meter = global::meter("flywheel.ingest");
+        Self {
+            consumed: kit::metrics::messaging_client_consumed_messages(&meter),
+            process_duration: kit::metrics::messaging_process_duration(&meter),
+            insert_duration: kit::metrics::db_client_operation_duration(&meter),
+            rows: meter
+                .u64_counter("flywheel.ingest.rows")
+                .with_unit("{row}")
+                .with_description("Rows that ClickHouse acknowledged, by table.")
+                .build(),
+            dead_letters: meter
+                .u64_counter("flywheel.ingest.dead_letters")
+                .with_unit("{record}")
+                .with_description("Records that became dead letters, by reason.")
+                .build(),
+            freshness: kit::telemetry::seconds_histogram(
+                &meter,
+                "flywheel.ingest.freshness",
+                "From Kafka's receipt of a partition's last record in a batch to its rows being durable.",
+                FRESHNESS_BOUNDARIES,
+            ),
+        }
+    }
+
+    /// A batch is durable; `took` is the time from its first insert to its last acknowledgement.
+    pub(crate) fn batch_written(&self, batch: &Batch, took: Duration) {
+        let system = KeyValue::new(attribute::MESSAGING_SYSTEM, "kafka");
+        self.consumed.add(batch.records, &[system.clone(), KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "poll")]);
+        self.process_duration.record(
+            took.as_secs_f64(),
+            &[system, KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "process")],
+        );
+        for (table, rows) in batch.rows.counts() {
+            self.rows.add(rows as u64, &[KeyValue::new(attribute::DB_COLLECTION_NAME, table)]);
+        }
+        let mut reasons: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for letter in &batch.rows.dead_letters {
+            *reasons.entry(letter.reason).or_default() += 1;
+        }
+        for (reason, count) in reasons {
+            self.dead_letters.add(count, &[KeyValue::new("flywheel.reason", reason)]);
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        for ((topic, _), position) in &batch.positions {
+            let received = position.timestamp_ms as f64 / 1_000.0;
+            let topic = KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, *topic);
+            self.freshness.record((now - received).max(0.0), &[topic]);
+        }
+    }
+
+    /// One try of an insert ended.
+    pub(crate) fn inserted(&self, table: &'static str, took: Duration, error: Option<&Error>) {
+        let mut attributes = vec![
+            KeyValue::new(attribute::DB_SYSTEM_NAME, "clickhouse"),
+            KeyValue::new(attribute::DB_OPERATION_NAME, "INSERT"),
+            KeyValue::new(attribute::DB_COLLECTION_NAME, table),
+        ];
+        if let Some(error) = error {
+            attributes.push(KeyValue::new(attribute::ERROR_TYPE, error_type(error)));
+        }
+        self.insert_duration.record(took.as_secs_f64(), &attributes);
+    }
+}
+
+/// ClickHouse's code where it answered, otherwise what kept it from answering: few distinct values.
+fn error_type(error: &Error) -> String {
+    match error {
+        Error::BadResponse(reason) => reason
+            .strip_prefix("Code: ")
+            .and_then(|rest| rest.split_once('.'))
+            .map_or_else(|| "bad_response".to_owned(), |(code, _)| code.to_owned()),
+        Error::TimedOut => "timeout".to_owned(),
+        Error::Network(_) => "network".to_owned(),
+        _ => "other".to_owned(),
+    }
+}

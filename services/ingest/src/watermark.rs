@@ -1,0 +1,164 @@
+//! Publishes how far each partition is durable. The least over all partitions is the watermark: the ranker reads it before
+//! the rows, and says `data_through` with it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use clickhouse::{Client, Row};
+use domain::ids::{Offset, Partition};
+use kit::health::Part;
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList, consumer::Consumer as _};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use wire::topics::INPUTS;
+
+use crate::{config::IngestConfig, consumer::Consumer, progress::Progress};
+
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Observes the ends of the partitions and publishes their progress.
+pub(crate) struct Publisher {
+    consumer: Arc<Consumer>,
+    client: Client,
+    progress: Arc<Mutex<Progress>>,
+    interval: Duration,
+    part: Part,
+}
+
+#[derive(Row, Serialize)]
+struct ProgressRow {
+    topic: String,
+    partition: i32,
+    partitions: i32,
+    progress: i64,
+}
+
+impl Publisher {
+    pub(crate) fn new(
+        consumer: Arc<Consumer>,
+        client: Client,
+        progress: Arc<Mutex<Progress>>,
+        config: &IngestConfig,
+        part: Part,
+    ) -> Self {
+        Self { consumer, client, progress, interval: Duration::from_millis(config.watermark_ms), part }
+    }
+
+    /// Publishes until `shutdown`, and once more then.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let mut failing = false;
+        loop {
+            let stopping = tokio::select! {
+                () = shutdown.cancelled() => true,
+                () = tokio::time::sleep(self.interval) => false,
+            };
+            match self.publish().await {
+                Ok(()) => {
+                    self.part.ready();
+                    if failing {
+                        tracing::info!("watermark is published again");
+                    }
+                    failing = false;
+                }
+                // Rankings then say an older `data_through`, which is true.
+                Err(error) => {
+                    self.part.unready("cannot publish its progress");
+                    if !failing {
+                        tracing::warn!(error = format!("{error:#}"), "watermark cannot be published, trying on");
+                    }
+                    failing = true;
+                }
+            }
+            if stopping {
+                return;
+            }
+        }
+    }
+
+    async fn publish(&self) -> anyhow::Result<()> {
+        let consumer = Arc::clone(&self.consumer);
+        let progress = Arc::clone(&self.progress);
+        // librdkafka blocks the thread for these calls.
+        let counts = tokio::task::spawn_blocking(move || observe(&consumer, &progress)).await??;
+        let reached = lock(&self.progress).reached();
+        if reached.is_empty() {
+            return Ok(());
+        }
+        let mut insert = self
+            .client
+            .insert::<ProgressRow>("ingest_progress")
+            .await?
+            .with_timeouts(Some(ANSWER_MAX), Some(ANSWER_MAX));
+        for reached in reached {
+            let Some(partitions) = counts.get(&reached.topic) else { continue };
+            let row = ProgressRow {
+                partition: reached.partition.0,
+                partitions: *partitions,
+                progress: reached.progress_ms,
+                topic: reached.topic,
+            };
+            insert.write(&row).await?;
+        }
+        insert.end().await.context("cannot insert the progress")
+    }
+}
+
+/// Asks Kafka where the assigned partitions start and end; returns each topic's number of partitions.
+fn observe(consumer: &Consumer, progress: &Mutex<Progress>) -> anyhow::Result<BTreeMap<String, i32>> {
+    let mut counts = BTreeMap::new();
+    for topic in INPUTS {
+        let metadata = consumer.fetch_metadata(Some(topic), ANSWER_MAX).context("cannot read the topics")?;
+        let count = metadata.topics().iter().map(|topic| topic.partitions().len()).sum::<usize>();
+        counts.insert(topic.to_owned(), i32::try_from(count)?);
+    }
+    learn_starts(consumer, progress)?;
+
+    let assignment = lock(progress).assignment();
+    if assignment.is_empty() {
+        return Ok(counts);
+    }
+    // Before the question is asked: what the answer shows was true then or later.
+    let observed_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let mut ends = TopicPartitionList::new();
+    for (topic, partition) in &assignment {
+        // In this request the "offset" is a timestamp, and -1 asks for the end.
+        ends.add_partition_offset(topic, partition.0, KafkaOffset::End)?;
+    }
+    let ends = consumer.offsets_for_times(ends, ANSWER_MAX).context("cannot read the ends of the partitions")?;
+    let mut progress = lock(progress);
+    for end in ends.elements() {
+        if let KafkaOffset::Offset(offset) = end.offset() {
+            progress.observed(end.topic(), Partition(end.partition()), Offset(offset), observed_ms);
+        }
+    }
+    Ok(counts)
+}
+
+/// Newly assigned partitions start at their committed offset, or where their log starts.
+fn learn_starts(consumer: &Consumer, progress: &Mutex<Progress>) -> anyhow::Result<()> {
+    let unknown = lock(progress).unknown();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let mut asked = TopicPartitionList::new();
+    for (topic, partition) in &unknown {
+        asked.add_partition(topic, partition.0);
+    }
+    let committed = consumer.committed_offsets(asked, ANSWER_MAX).context("cannot read the committed offsets")?;
+    for element in committed.elements() {
+        let start = match element.offset() {
+            KafkaOffset::Offset(offset) => offset,
+            _ => consumer.fetch_watermarks(element.topic(), element.partition(), ANSWER_MAX)?.0,
+        };
+        lock(progress).starts_at(element.topic(), Partition(element.partition()), Offset(start));
+    }
+    Ok(())
+}
+
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,155 @@
+//! Which teams are due for a new ranking. No I/O: time is an argument, in whole Unix seconds.
+
+use std::collections::BTreeMap;
+
+use domain::ids::TeamId;
+use opentelemetry::trace::SpanContext;
+
+/// Every known team, what changed for it, and when it was last published.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    refresh_s: i64,
+    teams: BTreeMap<TeamId, Team>,
+}
+
+#[derive(Debug, Default)]
+struct Team {
+    changed: bool,
+    published_s: Option<i64>,
+    links: Vec<SpanContext>,
+}
+
+impl Schedule {
+    /// No teams yet; each will be published at least every `refresh_s` seconds.
+    pub(crate) fn new(refresh_s: i64) -> Self {
+        Self { refresh_s, teams: BTreeMap::new() }
+    }
+
+    /// The team has new rows, written under the span `link`.
+    pub(crate) fn changed(&mut self, team: TeamId, link: Option<SpanContext>) {
+        let team = self.teams.entry(team).or_default();
+        team.changed = true;
+        if team.links.len() < kit::propagation::LINKS_MAX {
+            team.links.extend(link);
+        }
+    }
+
+    /// Something that touches every known team has changed.
+    pub(crate) fn all_changed(&mut self, link: Option<&SpanContext>) {
+        let teams: Vec<TeamId> = self.teams.keys().cloned().collect();
+        for team in teams {
+            self.changed(team, link.cloned());
+        }
+    }
+
+    /// The teams to publish at `now_s`: changed since their last ranking, at most one ranking a second each; or unchanged
+    /// for `refresh_s`. Those that have waited longest come first.
+    pub(crate) fn due(&self, now_s: i64) -> Vec<TeamId> {
+        let mut due: Vec<(Option<i64>, &TeamId)> = self
+            .teams
+            .iter()
+            .filter(|(_, team)| match team.published_s {
+                None => true,
+                Some(published_s) => {
+                    (team.changed && now_s > published_s) || now_s - published_s >= self.refresh_s
+                }
+            })
+            .map(|(id, team)| (team.published_s, id))
+            .collect();
+        due.sort();
+        due.into_iter().map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Begins a ranking: what changes from here on is for the next one. Returns the spans of what changed until now.
+    pub(crate) fn begin(&mut self, team: &TeamId) -> Vec<SpanContext> {
+        self.teams.get_mut(team).map_or_else(Vec::new, |team| {
+            team.changed = false;
+            std::mem::take(&mut team.links)
+        })
+    }
+
+    /// The team's ranking as of `as_of_s` is published.
+    pub(crate) fn published(&mut self, team: &TeamId, as_of_s: i64) {
+        if let Some(team) = self.teams.get_mut(team) {
+            team.published_s = Some(as_of_s);
+        }
+    }
+
+    /// The ranking that was begun did not come about: it is still due, and its spans with it.
+    pub(crate) fn failed(&mut self, team: &TeamId, links: Vec<SpanContext>) {
+        if let Some(team) = self.teams.get_mut(team) {
+            team.changed = true;
+            team.links.splice(0..0, links);
+            team.links.truncate(kit::propagation::LINKS_MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn team() -> TeamId {
+        TeamId::parse("a").unwrap()
+    }
+
+    fn published_at(now_s: i64) -> Schedule {
+        let mut schedule = Schedule::new(60);
+        schedule.changed(team(), None);
+        schedule.begin(&team());
+        schedule.published(&team(), now_s);
+        schedule
+    }
+
+    #[test]
+    fn a_new_team_is_due_at_once() {
+        let mut schedule = Schedule::new(60);
+        assert_eq!(schedule.due(100), []);
+        schedule.changed(team(), None);
+        assert_eq!(schedule.due(100), [team()]);
+    }
+
+    #[test]
+    fn a_changed_team_is_due_in_the_next_second() {
+        let mut schedule = published_at(100);
+        schedule.changed(team(), None);
+        assert_eq!(schedule.due(100), []);
+        assert_eq!(schedule.due(101), [team()]);
+    }
+
+    #[test]
+    fn an_unchanged_team_is_due_after_the_refresh() {
+        let schedule = published_at(100);
+        assert_eq!(schedule.due(159), []);
+        assert_eq!(schedule.due(160), [team()]);
+    }
+
+    #[test]
+    fn what_changes_while_a_ranking_is_computed_is_for_the_next() {
+        let mut schedule = Schedule::new(60);
+        schedule.changed(team(), None);
+        schedule.begin(&team());
+        schedule.changed(team(), None);
+        schedule.published(&team(), 100);
+        assert_eq!(schedule.due(101), [team()]);
+    }
+
+    #[test]
+    fn a_failed_ranking_stays_due() {
+        let mut schedule = published_at(100);
+        schedule.changed(team(), None);
+        let links = schedule.begin(&team());
+        schedule.failed(&team(), links);
+        assert_eq!(schedule.due(101), [team()]);
+    }
+
+    #[test]
+    fn who_waited_longest_comes_first() {
+        let mut schedule = published_at(100);
+        let other = TeamId::parse("b").unwrap();
+        schedule.changed(other.clone(), None);
+        schedule.begin(&other);
+        schedule.published(&other, 50);
+        assert_eq!(schedule.due(200), [other, team()]);
+    }
+}

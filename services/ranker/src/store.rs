@@ -1,0 +1,472 @@
+//! All that the ranker reads from ClickHouse.
+//!
+//! Parameters are bound by the server, never formatted into the text. `LIMIT 1 BY partition, source, id` in the order of the
+//! log drops repeats: the first valid record with a pair counts. For need signals a pair counts again once 24 hours of
+//! receipt have passed, which the window function below decides.
+
+use std::{collections::{BTreeMap, BTreeSet}, time::Duration};
+
+use anyhow::Context as _;
+use clickhouse::{Client, Row};
+use domain::{
+    catalog::{Catalog, CatalogEvent, Definition, Door, FeatureDefinition, Importance, Parameters, Status, TeamDefinition, Tier},
+    facts::{AccountFacts, Facts, NeedCount, Statement},
+    ids::{AccountId, FeatureId, TeamId},
+    time::Timestamp,
+};
+use serde::Deserialize;
+
+/// Where no launch bounds what counts.
+const ALWAYS: i64 = i64::MIN;
+
+/// Reads facts for rankings.
+#[derive(Clone)]
+pub(crate) struct Store {
+    client: Client,
+}
+
+/// A batch of rows that ingest wrote for a team.
+#[derive(Clone, Debug, Row, Deserialize)]
+pub(crate) struct Change {
+    pub(crate) id: String,
+    /// Empty where every team is touched.
+    pub(crate) team: String,
+    /// Unix time in microseconds, by ClickHouse's clock.
+    pub(crate) changed_at: i64,
+    pub(crate) traceparent: String,
+}
+
+impl Store {
+    pub(crate) fn new(client: Client, query_max: Duration) -> Self {
+        // The server stops what nobody waits for any more.
+        let client = client.with_setting("max_execution_time", query_max.as_secs().max(1).to_string());
+        Self { client }
+    }
+
+    /// The instant through which every input partition is durable, in Unix milliseconds; none while a partition is silent.
+    pub(crate) async fn watermark_ms(&self) -> anyhow::Result<Option<i64>> {
+        let (watermark_ms, topics, silent) = self
+            .client
+            .query(
+                "SELECT toUnixTimestamp64Milli(min(progress)), count(), countIf(reported < expected)
+                FROM
+                (
+                    SELECT topic, min(reached) AS progress, count() AS reported, max(partitions) AS expected
+                    FROM
+                    (
+                        SELECT topic, partition, max(progress) AS reached, max(ingest_progress.partitions) AS partitions
+                        FROM ingest_progress
+                        GROUP BY topic, partition
+                    )
+                    GROUP BY topic
+                )",
+            )
+            .fetch_one::<(i64, u64, u64)>()
+            .await
+            .context("cannot read the watermark")?;
+        let complete = topics == wire::topics::INPUTS.len() as u64 && silent == 0;
+        Ok(complete.then_some(watermark_ms))
+    }
+
+    /// Every team that any event names.
+    pub(crate) async fn teams(&self) -> anyhow::Result<Vec<TeamId>> {
+        let teams = self
+            .client
+            .query(
+                "SELECT DISTINCT toString(team) FROM
+                (
+                    SELECT team FROM teams
+                    UNION ALL SELECT DISTINCT team FROM features
+                    UNION ALL SELECT DISTINCT team FROM requests
+                    UNION ALL SELECT DISTINCT team FROM usage
+                    UNION ALL SELECT DISTINCT team FROM needs
+                )",
+            )
+            .fetch_all::<String>()
+            .await
+            .context("cannot read the teams")?;
+        teams.iter().map(|team| TeamId::parse(team).with_context(|| format!("stored team {team:?}"))).collect()
+    }
+
+    /// The moment of the newest change, in Unix microseconds; 0 if there is none.
+    pub(crate) async fn newest_change(&self) -> anyhow::Result<i64> {
+        self.client
+            .query("SELECT toUnixTimestamp64Micro(max(changed_at)) FROM team_changes")
+            .fetch_one::<i64>()
+            .await
+            .context("cannot read the newest change")
+    }
+
+    /// At most `changes_max` changes after `since`, in Unix microseconds, oldest first.
+    pub(crate) async fn changes(&self, since: i64, changes_max: u32) -> anyhow::Result<Vec<Change>> {
+        self.client
+            .query(
+                "SELECT toString(id) AS id, team, toUnixTimestamp64Micro(team_changes.changed_at) AS changed_at, traceparent
+                FROM team_changes
+                WHERE team_changes.changed_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC')
+                ORDER BY team_changes.changed_at
+                LIMIT {changes_max:UInt32}",
+            )
+            .param("since", since)
+            .param("changes_max", changes_max)
+            .fetch_all::<Change>()
+            .await
+            .context("cannot read the changes")
+    }
+
+    /// What the score needs to know of `team` at `as_of`.
+    pub(crate) async fn facts(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Facts> {
+        let catalog = self.catalog(team, as_of).await?;
+        let parameters = catalog.parameters();
+        let ((measured, known), accounts) =
+            tokio::try_join!(self.known(team, as_of), self.accounts(team, as_of, &parameters))?;
+        let launches = Launches::of(&catalog, &known);
+        let (statements, needs) = tokio::try_join!(
+            self.statements(team, as_of, &launches),
+            self.needs(team, as_of, &parameters, &launches),
+        )?;
+        Ok(Facts { as_of, catalog, accounts, statements, needs, measured, known })
+    }
+
+    async fn catalog(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Catalog> {
+        let teams = self.at(TEAM_EVENTS, team, as_of).fetch_all::<TeamRow>();
+        let features = self.at(FEATURE_EVENTS, team, as_of).fetch_all::<FeatureRow>();
+        let (teams, features) = tokio::try_join!(teams, features).context("cannot read the catalog")?;
+        let mut events = Vec::with_capacity(teams.len() + features.len());
+        for row in teams {
+            events.push(row.into_event(team));
+        }
+        for row in features {
+            events.push(row.into_event(team)?);
+        }
+        Ok(Catalog::from_events(team, as_of, events))
+    }
+
+    /// The features with a need signal, and those asked for or needed.
+    async fn known(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<(BTreeSet<FeatureId>, BTreeSet<FeatureId>)> {
+        let rows = self.at(KNOWN, team, as_of).fetch_all::<(String, bool)>().await.context("cannot read the features")?;
+        let (mut measured, mut known) = (BTreeSet::new(), BTreeSet::new());
+        for (feature, needed) in rows {
+            let feature = parse(&feature, FeatureId::parse)?;
+            if needed {
+                measured.insert(feature.clone());
+            }
+            known.insert(feature);
+        }
+        Ok((measured, known))
+    }
+
+    async fn accounts(
+        &self,
+        team: &TeamId,
+        as_of: Timestamp,
+        parameters: &Parameters,
+    ) -> anyhow::Result<BTreeMap<AccountId, AccountFacts>> {
+        let rows = self
+            .at(ACCOUNTS, team, as_of)
+            .param("window_start", as_of.minus_days(parameters.activity_window_days).0)
+            .fetch_all::<AccountRow>()
+            .await
+            .context("cannot read the accounts")?;
+        rows.into_iter()
+            .map(|row| {
+                let facts = AccountFacts {
+                    tier: tier(row.tier)?,
+                    segments: row.segments,
+                    active: row.active,
+                    used: row.used,
+                    ever_used: row.ever_used,
+                };
+                Ok((parse(&row.account, AccountId::parse)?, facts))
+            })
+            .collect()
+    }
+
+    async fn statements(&self, team: &TeamId, as_of: Timestamp, launches: &Launches) -> anyhow::Result<Vec<Statement>> {
+        let rows = self
+            .at(STATEMENTS, team, as_of)
+            .param("launched", &launches.features)
+            .param("launched_at", &launches.times)
+            .fetch_all::<StatementRow>()
+            .await
+            .context("cannot read the statements")?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Statement {
+                    account: parse(&row.account, AccountId::parse)?,
+                    feature: parse(&row.feature, FeatureId::parse)?,
+                    time: Timestamp(row.time),
+                    importance: u8::try_from(row.importance).ok().and_then(Importance::from_level),
+                    order: (row.source, row.id),
+                    requests: row.requests,
+                })
+            })
+            .collect()
+    }
+
+    async fn needs(
+        &self,
+        team: &TeamId,
+        as_of: Timestamp,
+        parameters: &Parameters,
+        launches: &Launches,
+    ) -> anyhow::Result<Vec<NeedCount>> {
+        let rows = self
+            .at(NEEDS, team, as_of)
+            .param("window_start", as_of.minus_days(parameters.need_window_days).0)
+            .param("launched", &launches.features)
+            .param("launched_at", &launches.times)
+            .fetch_all::<(String, String, u64)>()
+            .await
+            .context("cannot read the need signals")?;
+        rows.into_iter()
+            .map(|(account, feature, count)| {
+                Ok(NeedCount {
+                    account: parse(&account, AccountId::parse)?,
+                    feature: parse(&feature, FeatureId::parse)?,
+                    count,
+                })
+            })
+            .collect()
+    }
+
+    /// A query about one team at one instant.
+    fn at(&self, sql: &str, team: &TeamId, as_of: Timestamp) -> clickhouse::query::Query {
+        self.client.query(sql).param("team", team.as_str()).param("as_of", as_of.0)
+    }
+}
+
+/// The features whose events count only after a launch, as two arrays for `transform`, which wants them not empty.
+struct Launches {
+    features: Vec<String>,
+    times: Vec<i64>,
+}
+
+impl Launches {
+    fn of(catalog: &Catalog, known: &BTreeSet<FeatureId>) -> Self {
+        let mut launches = Self { features: vec![String::new()], times: vec![ALWAYS] };
+        for feature in known {
+            if let Some(since) = catalog.since(feature) {
+                launches.features.push(feature.to_string());
+                launches.times.push(since.0);
+            }
+        }
+        launches
+    }
+}
+
+const TEAM_EVENTS: &str = "
+SELECT toUnixTimestamp64Micro(teams.time) AS time, source, id, name, segments,
+    activity_window_days, half_life_days, need_window_days, need_min_count, demand_weight, need_weight
+FROM
+(
+    SELECT * FROM teams WHERE team = {team:String} ORDER BY partition, offset LIMIT 1 BY partition, source, id
+) AS teams
+WHERE teams.time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')";
+
+#[derive(Row, Deserialize)]
+struct TeamRow {
+    time: i64,
+    source: String,
+    id: String,
+    name: String,
+    segments: Vec<String>,
+    activity_window_days: f64,
+    half_life_days: f64,
+    need_window_days: f64,
+    need_min_count: u64,
+    demand_weight: f64,
+    need_weight: f64,
+}
+
+impl TeamRow {
+    fn into_event(self, team: &TeamId) -> CatalogEvent {
+        CatalogEvent {
+            time: Timestamp(self.time),
+            source: self.source,
+            id: self.id,
+            definition: Definition::Team(TeamDefinition {
+                team: team.clone(),
+                name: self.name,
+                segments: self.segments,
+                parameters: Parameters {
+                    activity_window_days: self.activity_window_days,
+                    half_life_days: self.half_life_days,
+                    need_window_days: self.need_window_days,
+                    need_min_count: self.need_min_count,
+                    demand_weight: self.demand_weight,
+                    need_weight: self.need_weight,
+                },
+            }),
+        }
+    }
+}
+
+const FEATURE_EVENTS: &str = "
+SELECT toUnixTimestamp64Micro(features.time) AS time, source, id, feature, title, toInt8(status) AS status,
+    merged_into, effort_months, toInt8(door) AS door
+FROM
+(
+    SELECT * FROM features WHERE team = {team:String} ORDER BY partition, offset LIMIT 1 BY partition, source, id
+) AS features
+WHERE features.time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')";
+
+#[derive(Row, Deserialize)]
+struct FeatureRow {
+    time: i64,
+    source: String,
+    id: String,
+    feature: String,
+    title: String,
+    status: i8,
+    merged_into: String,
+    effort_months: Option<f64>,
+    door: i8,
+}
+
+impl FeatureRow {
+    fn into_event(self, team: &TeamId) -> anyhow::Result<CatalogEvent> {
+        let merged_into =
+            (!self.merged_into.is_empty()).then(|| parse(&self.merged_into, FeatureId::parse)).transpose()?;
+        Ok(CatalogEvent {
+            time: Timestamp(self.time),
+            source: self.source,
+            id: self.id,
+            definition: Definition::Feature(FeatureDefinition {
+                team: team.clone(),
+                feature: parse(&self.feature, FeatureId::parse)?,
+                title: self.title,
+                status: status(self.status)?,
+                merged_into,
+                effort_months: self.effort_months,
+                door: door(self.door)?,
+            }),
+        })
+    }
+}
+
+const KNOWN: &str = "
+SELECT toString(feature), max(needed) FROM
+(
+    SELECT DISTINCT feature, false AS needed FROM requests
+    WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+    UNION ALL
+    SELECT DISTINCT feature, true AS needed FROM needs
+    WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+)
+GROUP BY feature";
+
+const ACCOUNTS: &str = "
+WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of,
+    fromUnixTimestamp64Micro({window_start:Int64}, 'UTC') AS window_start
+SELECT account, tier, segments, last_event > window_start AS active, last_use > window_start AS used, used_events > 0 AS ever_used
+FROM
+(
+    SELECT account, max(last) AS last_event, maxIf(last, is_use) AS last_use, countIf(is_use) AS used_events
+    FROM
+    (
+        SELECT account, max(time) AS last, false AS is_use FROM requests WHERE team = {team:String} AND time <= as_of GROUP BY account
+        UNION ALL
+        SELECT account, max(time) AS last, true AS is_use FROM usage WHERE team = {team:String} AND time <= as_of GROUP BY account
+        UNION ALL
+        SELECT account, max(time) AS last, true AS is_use FROM needs WHERE team = {team:String} AND time <= as_of GROUP BY account
+    )
+    GROUP BY account
+) AS events
+LEFT JOIN
+(
+    SELECT account, argMax(toInt8(tier), (time, toString(source), id)) AS tier, argMax(accounts.segments, (time, toString(source), id)) AS segments
+    FROM (SELECT * FROM accounts ORDER BY partition, offset LIMIT 1 BY partition, source, id) AS accounts
+    WHERE time <= as_of
+    GROUP BY account
+) AS defined USING (account)";
+
+#[derive(Row, Deserialize)]
+struct AccountRow {
+    account: String,
+    tier: i8,
+    segments: Vec<String>,
+    active: bool,
+    used: bool,
+    ever_used: bool,
+}
+
+const STATEMENTS: &str = "
+SELECT account, toString(feature) AS feature, latest.1 AS time, latest.2 AS importance, latest.3 AS source, latest.4 AS id, requests
+FROM
+(
+    SELECT account, feature,
+        max((toUnixTimestamp64Micro(time), toInt8(importance), toString(source), id)) AS latest,
+        countIf(importance != 'withdrawn') AS requests
+    FROM (SELECT * FROM requests WHERE team = {team:String} ORDER BY partition, offset LIMIT 1 BY partition, source, id)
+    WHERE time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+        AND toUnixTimestamp64Micro(time) > transform(toString(feature), {launched:Array(String)}, {launched_at:Array(Int64)}, toInt64(-9223372036854775808))
+    GROUP BY account, feature
+)";
+
+#[derive(Row, Deserialize)]
+struct StatementRow {
+    account: String,
+    feature: String,
+    time: i64,
+    importance: i8,
+    source: String,
+    id: String,
+    requests: u64,
+}
+
+const NEEDS: &str = "
+SELECT account, toString(feature), sum(count)
+FROM
+(
+    SELECT account, feature, time, count, received_at,
+        lagInFrame(received_at, 1, toDateTime64(0, 3, 'UTC'))
+            OVER (PARTITION BY partition, source, id ORDER BY offset ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS previous
+    FROM needs
+    WHERE team = {team:String}
+)
+WHERE previous < received_at - INTERVAL 24 HOUR
+    AND time > fromUnixTimestamp64Micro({window_start:Int64}, 'UTC')
+    AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+    AND toUnixTimestamp64Micro(time) > transform(toString(feature), {launched:Array(String)}, {launched_at:Array(Int64)}, toInt64(-9223372036854775808))
+GROUP BY account, feature";
+
+// The values of the tables' enums.
+
+/// 0 where the join found no definition.
+fn tier(value: i8) -> anyhow::Result<Tier> {
+    match value {
+        0 | 1 => Ok(Tier::Standard),
+        2 => Ok(Tier::Growth),
+        3 => Ok(Tier::Enterprise),
+        _ => anyhow::bail!("stored tier {value} is unknown"),
+    }
+}
+
+fn status(value: i8) -> anyhow::Result<Status> {
+    match value {
+        1 => Ok(Status::Proposed),
+        2 => Ok(Status::Planned),
+        3 => Ok(Status::Building),
+        4 => Ok(Status::Launched),
+        5 => Ok(Status::Retired),
+        _ => anyhow::bail!("stored status {value} is unknown"),
+    }
+}
+
+fn door(value: i8) -> anyhow::Result<Option<Door>> {
+    match value {
+        0 => Ok(None),
+        1 => Ok(Some(Door::OneWay)),
+        2 => Ok(Some(Door::TwoWay)),
+        _ => anyhow::bail!("stored door {value} is unknown"),
+    }
+}
+
+/// What is stored was valid when ingest took it.
+fn parse<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> anyhow::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    parse(text).with_context(|| format!("stored id {text:?}"))
+}
