@@ -69,11 +69,8 @@ fn substitute(sql: &str, team: &str, range: TimeRange) -> anyhow::Result<String>
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
-        let (replacement, after) = if let Some(name) = rest.strip_prefix("__") {
-            macro_call(name, range)?
-        } else {
-            variable(rest, team)?
-        };
+        let (replacement, after) =
+            if let Some(name) = rest.strip_prefix("__") { macro_call(name, range)? } else { variable(rest, team)? };
         out.push_str(&replacement);
         rest = after;
     }
@@ -225,11 +222,17 @@ mod tests {
         let datasources = include_str!("../../../deploy/grafana/provisioning/datasources/flywheel.yaml");
         for panel in list(&dashboard["panels"]) {
             let title = panel["title"].as_str().unwrap();
-            assert!(panel["description"].as_str().is_some_and(|text| !text.is_empty()), "{title} says not what it shows");
+            assert!(
+                panel["description"].as_str().is_some_and(|text| !text.is_empty()),
+                "{title} says not what it shows"
+            );
             assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{title} has no unit");
             for target in list(&panel["targets"]) {
                 let uid = target["datasource"]["uid"].as_str().unwrap();
-                assert!(datasources.contains(&format!("uid: {uid}\n")), "{title} asks a data source that is not provisioned");
+                assert!(
+                    datasources.contains(&format!("uid: {uid}\n")),
+                    "{title} asks a data source that is not provisioned"
+                );
             }
         }
     }
