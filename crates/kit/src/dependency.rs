@@ -19,24 +19,26 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(1);
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
-/// Asks both once a second until `shutdown`.
+/// Asks Kafka, and ClickHouse where the process needs it, once a second until `shutdown`.
 ///
 /// # Errors
 /// When the Kafka settings are not valid.
 pub async fn run(
     kafka: KafkaConfig,
-    clickhouse: ClickHouseConfig,
+    clickhouse: Option<ClickHouseConfig>,
     health: Health,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut kafka = Watch::new(health.part("kafka"), kafka.brokers.clone(), probe_client(&kafka)?);
-    let mut clickhouse =
-        Watch::new(health.part("clickhouse"), clickhouse.url.clone(), crate::clickhouse::client(&clickhouse));
+    let mut clickhouse = clickhouse
+        .map(|config| Watch::new(health.part("clickhouse"), config.url.clone(), crate::clickhouse::client(&config)));
     loop {
-        let (kafka_answer, clickhouse_answer) =
-            tokio::join!(ask_kafka(&kafka.client), ask_clickhouse(&clickhouse.client));
-        kafka.report(kafka_answer);
-        clickhouse.report(clickhouse_answer);
+        let answer = ask_kafka(&kafka.client).await;
+        kafka.report(answer);
+        if let Some(clickhouse) = &mut clickhouse {
+            let answer = ask_clickhouse(&clickhouse.client).await;
+            clickhouse.report(answer);
+        }
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             () = tokio::time::sleep(INTERVAL) => {}

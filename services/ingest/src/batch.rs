@@ -6,10 +6,17 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use domain::{event::Event, ids::{Offset, Partition}, record::{Record, Reject}};
+use domain::{
+    event::Event,
+    ids::{Offset, Partition},
+    record::{Record, Reject},
+};
 use opentelemetry::trace::SpanContext;
 
-use crate::{config::IngestConfig, rows::{Place, Rows, millis}};
+use crate::{
+    config::IngestConfig,
+    rows::{Place, Rows, millis},
+};
 
 /// Rows and the offsets they reach.
 #[derive(Debug, Default)]

@@ -3,10 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use domain::{
-    ids::Partition,
-    record::InputTopic,
-};
+use domain::{ids::Partition, record::InputTopic};
 use kit::config::KafkaConfig;
 use rdkafka::{
     ClientContext, TopicPartitionList,

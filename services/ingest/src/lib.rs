@@ -49,7 +49,8 @@ pub async fn run(
     let consumer = Arc::new(consumer::connect(&config, &kafka, Arc::clone(&progress))?);
     let client = kit::clickhouse::client(&clickhouse);
     let writer = writer::Writer::new(client.clone(), &config);
-    let watermark = watermark::Publisher::new(Arc::clone(&consumer), client, Arc::clone(&progress), &config, health.part("ingest"));
+    let watermark =
+        watermark::Publisher::new(Arc::clone(&consumer), client, Arc::clone(&progress), &config, health.part("ingest"));
     let pipeline = pipeline::Pipeline::new(config, consumer, writer, progress);
     // The watermark stops after the pipeline, so that it still publishes the last batch's progress.
     let drained = CancellationToken::new();

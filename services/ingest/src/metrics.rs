@@ -1,6 +1,9 @@
 //! The ingest role's instruments: names, units and descriptions in one place.
 
-use std::{collections::BTreeMap, time::{Duration, SystemTime, UNIX_EPOCH}};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use clickhouse::error::Error;
 use opentelemetry::{
@@ -55,10 +58,8 @@ impl Metrics {
     pub(crate) fn batch_written(&self, batch: &Batch, took: Duration) {
         let system = KeyValue::new(attribute::MESSAGING_SYSTEM, "kafka");
         self.consumed.add(batch.records, &[system.clone(), KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "poll")]);
-        self.process_duration.record(
-            took.as_secs_f64(),
-            &[system, KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "process")],
-        );
+        self.process_duration
+            .record(took.as_secs_f64(), &[system, KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "process")]);
         for (table, rows) in batch.rows.counts() {
             self.rows.add(rows as u64, &[KeyValue::new(attribute::DB_COLLECTION_NAME, table)]);
         }

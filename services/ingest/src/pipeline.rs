@@ -52,7 +52,7 @@ impl Pipeline {
         consumer: Arc<Consumer>,
         writer: Writer,
         progress: Arc<Mutex<Progress>>,
-        ) -> Self {
+    ) -> Self {
         let filling = Batch::default();
         Self { config, consumer, writer, progress, filling, writing: None, paused: false, last_error: None }
     }
@@ -131,8 +131,7 @@ impl Pipeline {
         let received_at = Timestamp(message.timestamp().to_millis().unwrap_or_default().saturating_mul(1_000));
         let record =
             Record { topic, key: message.key(), headers: &headers, payload: message.payload(), timestamp: received_at };
-        let place =
-            Place { partition: Partition(message.partition()), offset: Offset(message.offset()), received_at };
+        let place = Place { partition: Partition(message.partition()), offset: Offset(message.offset()), received_at };
         let link = message.headers().and_then(kit::propagation::link_of);
         self.filling.push(consumer::name(topic), place, &record, decode(&record), link, Instant::now());
         Ok(())

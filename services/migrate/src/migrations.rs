@@ -15,11 +15,7 @@ pub struct Migration {
 
 macro_rules! migration {
     ($version:literal, $name:literal, $file:literal) => {
-        Migration {
-            version: $version,
-            name: $name,
-            sql: include_str!(concat!("../../../schemas/clickhouse/", $file)),
-        }
+        Migration { version: $version, name: $name, sql: include_str!(concat!("../../../schemas/clickhouse/", $file)) }
     };
 }
 
@@ -44,7 +40,10 @@ impl Migration {
             .lines()
             .filter(|line| !line.trim_start().starts_with("--"))
             .fold(String::new(), |code, line| code + line + "\n");
-        code.split(";\n").map(|statement| statement.trim().to_owned()).filter(|statement| !statement.is_empty()).collect()
+        code.split(";\n")
+            .map(|statement| statement.trim().to_owned())
+            .filter(|statement| !statement.is_empty())
+            .collect()
     }
 }
 

@@ -1,6 +1,9 @@
 //! Applies the migrations to ClickHouse.
 
-use std::{collections::BTreeMap, time::{Duration, Instant}};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail, ensure};
 use clickhouse::{Client, Row};
@@ -39,7 +42,8 @@ pub(crate) async fn migrate(
     wait_until_up(&server, &clickhouse.url, deadline).await?;
     let client = kit::clickhouse::client(clickhouse);
     if config.dry_run {
-        let applied = if exists(&server, &clickhouse.database).await? { applied(&client).await? } else { BTreeMap::new() };
+        let applied =
+            if exists(&server, &clickhouse.database).await? { applied(&client).await? } else { BTreeMap::new() };
         for migration in pending(&applied)? {
             report.steps.push(format!("would apply {:04} {}", migration.version, migration.name));
         }
@@ -71,7 +75,11 @@ async fn apply(client: &Client, report: &mut Report) -> anyhow::Result<()> {
         }
         let mut insert = client.insert::<Applied>("schema_migrations").await?;
         insert
-            .write(&Applied { version: migration.version, name: migration.name.to_owned(), checksum: migration.checksum() })
+            .write(&Applied {
+                version: migration.version,
+                name: migration.name.to_owned(),
+                checksum: migration.checksum(),
+            })
             .await?;
         insert.end().await.context("cannot record the migration")?;
         report.steps.push(format!("applied {:04} {}", migration.version, migration.name));
@@ -83,7 +91,10 @@ async fn apply(client: &Client, report: &mut Report) -> anyhow::Result<()> {
 fn pending(applied: &BTreeMap<u32, Applied>) -> anyhow::Result<Vec<&'static crate::Migration>> {
     if let Some(newest) = applied.keys().next_back() {
         let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
-        ensure!(*newest <= known, "the database is at migration {newest}, newer than this version's {known}; use the newer version");
+        ensure!(
+            *newest <= known,
+            "the database is at migration {newest}, newer than this version's {known}; use the newer version"
+        );
     }
     let mut pending = Vec::new();
     for migration in MIGRATIONS {
@@ -131,7 +142,8 @@ async fn exists(server: &Client, database: &str) -> anyhow::Result<bool> {
 
 async fn wait_until_up(server: &Client, url: &str, deadline: Instant) -> anyhow::Result<()> {
     loop {
-        let error = match tokio::time::timeout(Duration::from_secs(5), server.query("SELECT 1").fetch_one::<u8>()).await {
+        let error = match tokio::time::timeout(Duration::from_secs(5), server.query("SELECT 1").fetch_one::<u8>()).await
+        {
             Ok(Ok(_)) => return Ok(()),
             // The server is up and says no: waiting would not help.
             Ok(Err(clickhouse::error::Error::BadResponse(reason))) => bail!("ClickHouse at {url} refused: {reason}"),

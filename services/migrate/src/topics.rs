@@ -1,6 +1,9 @@
 //! Creates the topics that are absent, and leaves the others as they are: their settings are the operator's.
 
-use std::{collections::BTreeSet, time::{Duration, Instant}};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 use kit::config::KafkaConfig;
@@ -28,8 +31,7 @@ pub(crate) async fn migrate(
     let admin: AdminClient<DefaultClientContext> =
         kit::kafka::client_config(kafka, "flywheel-migrate").create().context("the Kafka settings are not valid")?;
     let existing = wait_until_up(&admin, kafka, deadline).await?;
-    let missing: Vec<&str> =
-        INPUTS.into_iter().chain([RANKINGS]).filter(|topic| !existing.contains(*topic)).collect();
+    let missing: Vec<&str> = INPUTS.into_iter().chain([RANKINGS]).filter(|topic| !existing.contains(*topic)).collect();
     if config.dry_run {
         report.steps.extend(missing.iter().map(|topic| format!("would create topic {topic}")));
         return Ok(());

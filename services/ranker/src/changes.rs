@@ -1,6 +1,6 @@
 //! Follows what ingest says it wrote.
 
-use std::{collections::VecDeque, collections::HashSet};
+use std::{collections::HashSet, collections::VecDeque};
 
 use domain::ids::TeamId;
 use opentelemetry::trace::SpanContext;

@@ -96,10 +96,7 @@ fn item(ranked: &Ranked, rank_change_7d: Option<i64>) -> wire::ranking::Item {
             high: ranked.demand.high,
             accounts: ranked.demand.accounts,
             requests: ranked.demand.requests,
-            outside: wire::ranking::Outside {
-                lapsed: ranked.demand.lapsed,
-                never_used: ranked.demand.never_used,
-            },
+            outside: wire::ranking::Outside { lapsed: ranked.demand.lapsed, never_used: ranked.demand.never_used },
         },
         need: wire::ranking::Need {
             share: ranked.need.share,

@@ -6,7 +6,10 @@ use anyhow::{Context as _, anyhow};
 use clickhouse::{Client, Row};
 use domain::{ids::TeamId, time::Timestamp};
 use kit::config::KafkaConfig;
-use opentelemetry::{KeyValue, global, metrics::{Counter, Histogram}};
+use opentelemetry::{
+    KeyValue, global,
+    metrics::{Counter, Histogram},
+};
 use opentelemetry_semantic_conventions::attribute;
 use rdkafka::{
     message::{Header, OwnedHeaders},
@@ -14,7 +17,10 @@ use rdkafka::{
 };
 use serde::Serialize;
 use tracing::Instrument as _;
-use wire::{ranking::{Item, Ranking}, topics::{RANKING_PUBLISHED, RANKINGS}};
+use wire::{
+    ranking::{Item, Ranking},
+    topics::{RANKING_PUBLISHED, RANKINGS},
+};
 
 use crate::config::RankerConfig;
 

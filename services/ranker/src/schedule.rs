@@ -50,9 +50,7 @@ impl Schedule {
             .iter()
             .filter(|(_, team)| match team.published_s {
                 None => true,
-                Some(published_s) => {
-                    (team.changed && now_s > published_s) || now_s - published_s >= self.refresh_s
-                }
+                Some(published_s) => (team.changed && now_s > published_s) || now_s - published_s >= self.refresh_s,
             })
             .map(|(id, team)| (team.published_s, id))
             .collect();

@@ -4,12 +4,18 @@
 //! log drops repeats: the first valid record with a pair counts. For need signals a pair counts again once 24 hours of
 //! receipt have passed, which the window function below decides.
 
-use std::{collections::{BTreeMap, BTreeSet}, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clickhouse::{Client, Row};
 use domain::{
-    catalog::{Catalog, CatalogEvent, Definition, Door, FeatureDefinition, Importance, Parameters, Status, TeamDefinition, Tier},
+    catalog::{
+        Catalog, CatalogEvent, Definition, Door, FeatureDefinition, Importance, Parameters, Status, TeamDefinition,
+        Tier,
+    },
     facts::{AccountFacts, Facts, NeedCount, Statement},
     ids::{AccountId, FeatureId, TeamId},
     time::Timestamp,
@@ -143,8 +149,13 @@ impl Store {
     }
 
     /// The features with a need signal, and those asked for or needed.
-    async fn known(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<(BTreeSet<FeatureId>, BTreeSet<FeatureId>)> {
-        let rows = self.at(KNOWN, team, as_of).fetch_all::<(String, bool)>().await.context("cannot read the features")?;
+    async fn known(
+        &self,
+        team: &TeamId,
+        as_of: Timestamp,
+    ) -> anyhow::Result<(BTreeSet<FeatureId>, BTreeSet<FeatureId>)> {
+        let rows =
+            self.at(KNOWN, team, as_of).fetch_all::<(String, bool)>().await.context("cannot read the features")?;
         let (mut measured, mut known) = (BTreeSet::new(), BTreeSet::new());
         for (feature, needed) in rows {
             let feature = parse(&feature, FeatureId::parse)?;
