@@ -102,3 +102,70 @@ impl Extractor for Traceparent<'_> {
         vec![TRACEPARENT]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    const TRACEPARENT_OF_ANOTHER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    /// Runs `work` with spans that are traced, and returns how many links each exported span has, and how many it had to drop.
+    fn traced(work: impl FnOnce()) -> Vec<(usize, u32)> {
+        global::set_text_map_propagator(TraceContextPropagator::new());
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+        provider.force_flush().expect("an exporter in memory flushes");
+        let spans = exporter.get_finished_spans().expect("the exporter is alive");
+        spans.iter().map(|span| (span.links.len(), span.links.dropped_count)).collect()
+    }
+
+    #[test]
+    fn a_message_carries_the_current_span_and_its_reader_finds_it() {
+        traced(|| {
+            let span = tracing::info_span!("send");
+            let _entered = span.enter();
+            let sent = span.context().span().span_context().clone();
+            let headers = inject_current(OwnedHeaders::new());
+            let received = extract(headers.as_borrowed()).span().span_context().clone();
+            assert_eq!((received.trace_id(), received.span_id()), (sent.trace_id(), sent.span_id()));
+            assert!(received.is_remote());
+            assert_eq!(link_of(headers.as_borrowed()), Some(received.clone()));
+            assert_eq!(parse_traceparent(&traceparent(&span).expect("the span is traced")), Some(received));
+        });
+    }
+
+    #[test]
+    fn without_a_trace_nothing_is_written_or_found() {
+        let headers = inject_current(OwnedHeaders::new().insert(Header { key: "ce_id", value: Some("1") }));
+        assert_eq!(headers.count(), 1);
+        assert!(!extract(headers.as_borrowed()).span().span_context().is_valid());
+        assert_eq!(link_of(headers.as_borrowed()), None);
+        assert_eq!(traceparent(&Span::current()), None);
+    }
+
+    #[test]
+    fn a_malformed_traceparent_names_no_span() {
+        assert!(parse_traceparent(TRACEPARENT_OF_ANOTHER).is_some());
+        for text in ["", "garbage", "00-0-0-01", "00-00000000000000000000000000000000-b7ad6b7169203331-01"] {
+            assert_eq!(parse_traceparent(text), None, "{text}");
+        }
+        let headers = OwnedHeaders::new().insert(Header { key: TRACEPARENT, value: Some(&[0xff_u8, 0xfe]) });
+        assert_eq!(link_of(headers.as_borrowed()), None);
+    }
+
+    #[test]
+    fn a_batch_links_to_at_most_so_many_messages() {
+        let link = parse_traceparent(TRACEPARENT_OF_ANOTHER).expect("it is well formed");
+        let links = traced(|| {
+            let span = tracing::info_span!("process");
+            add_links(&span, std::iter::repeat_n(link, LINKS_MAX + 1));
+        });
+        assert_eq!(links, [(LINKS_MAX, 0)]);
+    }
+}

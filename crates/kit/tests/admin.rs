@@ -9,6 +9,7 @@ use kit::{
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::{
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
@@ -21,7 +22,6 @@ struct Admin {
     serving: JoinHandle<anyhow::Result<()>>,
 }
 
-/// Telemetry is the process's, so the one test that looks at metrics passes its own.
 async fn start(metrics: kit::telemetry::Metrics) -> Admin {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -36,7 +36,7 @@ async fn readyz(admin: &Admin) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn the_port_tells_life_readiness_and_metrics_and_stops_despite_an_open_connection() {
+async fn the_port_tells_life_readiness_and_metrics_and_stops_despite_a_request_half_sent() {
     let config = TelemetryConfig { log_format: LogFormat::Human, log_filter: "warn".to_owned() };
     let telemetry = kit::telemetry::init("kit-test", "1.2.3", &config).unwrap();
     let admin = start(telemetry.metrics()).await;
@@ -65,7 +65,10 @@ async fn the_port_tells_life_readiness_and_metrics_and_stops_despite_an_open_con
     }
 
     let address = admin.url.strip_prefix("http://").unwrap();
-    let _silent = TcpStream::connect(address).await.unwrap();
+    let mut half_asked = TcpStream::connect(address).await.unwrap();
+    half_asked.write_all(b"GET /metrics HTTP/1.1\r\n").await.unwrap();
+    // An answer on a later connection shows that the server has met the earlier one.
+    assert_eq!(readyz(&admin).await.0, StatusCode::OK);
     admin.shutdown.cancel();
     let stopped = tokio::time::timeout(Duration::from_secs(5), admin.serving).await;
     stopped.expect("it stops in time").unwrap().unwrap();
