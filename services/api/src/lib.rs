@@ -1,1 +1,83 @@
-//! Placeholder.
+//! The query API: what a team should build next, answered over HTTP from memory.
+//!
+//! A [`follower`] reads the rankings topic into a [`store`]; the [`router`] answers from the store alone, so that a read
+//! never waits for Kafka or ClickHouse. What the answers mean is in `docs/api.md`, their shape in `schemas/openapi.json`.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use kit::{config::KafkaConfig, health::Health};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub mod config;
+mod cursor;
+mod envelope;
+pub mod error;
+mod example;
+mod follower;
+mod limits;
+mod metrics;
+mod page;
+mod parameters;
+mod problem;
+pub mod published;
+mod record;
+pub mod router;
+mod routes;
+mod server;
+pub mod store;
+mod telemetry;
+
+pub use config::ApiConfig;
+use router::AppState;
+use store::Store;
+
+/// Answers queries on the configured address until `shutdown`, and then drains the requests under way.
+///
+/// # Errors
+/// When the configuration asks for something unsafe, the address cannot be bound, or Kafka's client fails for good.
+pub async fn run(
+    config: ApiConfig,
+    kafka: KafkaConfig,
+    health: Health,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    config.check()?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}: free the port or choose another address with --api-listen", config.listen)
+    })?;
+    run_on(listener, config, kafka, health, shutdown).await
+}
+
+/// [`run`] on a listener that is bound already, whatever address the configuration names.
+///
+/// # Errors
+/// When Kafka's client fails for good or the listener's address cannot be read.
+pub async fn run_on(
+    listener: TcpListener,
+    config: ApiConfig,
+    kafka: KafkaConfig,
+    health: Health,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let store = Arc::new(Store::new(config.teams_max, config.snapshots_kept_max));
+    let part = health.part("api");
+    metrics::observe(&store);
+    let state = AppState::new(Arc::clone(&store), health);
+    tracing::info!(address = %listener.local_addr().context("cannot read the listener's address")?, "api is listening");
+    // Whichever half ends first, the other must end too.
+    let stop = shutdown.child_token();
+    let _stop_on_return = stop.clone().drop_guard();
+    let serving = server::serve(listener, router::router(state, &config), config.connections_max, stop.clone());
+    let following = follower::run(kafka, store, part, stop.clone());
+    tokio::try_join!(
+        async {
+            following.await?;
+            stop.cancel();
+            Ok(())
+        },
+        serving
+    )?;
+    Ok(())
+}

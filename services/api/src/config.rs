@@ -1,0 +1,123 @@
+//! The role's configuration.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::bail;
+use clap::{Args, builder::BoolishValueParser};
+
+/// The query API: where it listens and what it allows.
+#[derive(Clone, Debug, Args)]
+pub struct ApiConfig {
+    /// Address of the query API.
+    #[arg(id = "api_listen", long = "api-listen", env = "FLYWHEEL_API_LISTEN", default_value_t = ApiConfig::default().listen)]
+    pub listen: SocketAddr,
+    /// Listen beyond loopback although anyone who reaches the address can then read every ranking: there are no API keys yet.
+    #[arg(
+        id = "api_allow_non_loopback_without_keys",
+        long = "api-allow-non-loopback-without-keys",
+        env = "FLYWHEEL_API_ALLOW_NON_LOOPBACK_WITHOUT_KEYS",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub allow_non_loopback_without_keys: bool,
+    /// A request is answered within so many milliseconds, or with a 504.
+    #[arg(id = "api_request_ms_max", long = "api-request-ms-max", env = "FLYWHEEL_API_REQUEST_MS_MAX", default_value_t = ApiConfig::default().request_ms_max)]
+    pub request_ms_max: u64,
+    /// So many requests are worked on at once; more get a 503.
+    #[arg(id = "api_requests_in_flight_max", long = "api-requests-in-flight-max", env = "FLYWHEEL_API_REQUESTS_IN_FLIGHT_MAX", default_value_t = ApiConfig::default().requests_in_flight_max)]
+    pub requests_in_flight_max: usize,
+    /// So many connections are open at once; more wait to be accepted.
+    #[arg(id = "api_connections_max", long = "api-connections-max", env = "FLYWHEEL_API_CONNECTIONS_MAX", default_value_t = ApiConfig::default().connections_max)]
+    pub connections_max: usize,
+    /// So many teams' rankings are held; those of further teams are refused and counted.
+    #[arg(id = "api_teams_max", long = "api-teams-max", env = "FLYWHEEL_API_TEAMS_MAX", default_value_t = ApiConfig::default().teams_max)]
+    pub teams_max: usize,
+    /// So many latest snapshots of each team are held, so that a reader who pages through one can finish.
+    #[arg(id = "api_snapshots_kept_max", long = "api-snapshots-kept-max", env = "FLYWHEEL_API_SNAPSHOTS_KEPT_MAX", default_value_t = ApiConfig::default().snapshots_kept_max)]
+    pub snapshots_kept_max: usize,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            allow_non_loopback_without_keys: false,
+            request_ms_max: 10_000,
+            requests_in_flight_max: 1_024,
+            connections_max: 4_096,
+            teams_max: 10_000,
+            snapshots_kept_max: 16,
+        }
+    }
+}
+
+impl ApiConfig {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// When the address is open to others and nobody said that it may be, or a limit is 0.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if !self.listen.ip().is_loopback() && !self.allow_non_loopback_without_keys {
+            bail!(
+                "the API has no keys yet, so it does not listen on {}, where others can reach it: listen on 127.0.0.1, or say \
+                 --api-allow-non-loopback-without-keys if everyone who reaches that address may read every ranking",
+                self.listen
+            );
+        }
+        let limits = [
+            ("--api-request-ms-max", self.request_ms_max == 0),
+            ("--api-requests-in-flight-max", self.requests_in_flight_max == 0),
+            ("--api-connections-max", self.connections_max == 0),
+            ("--api-teams-max", self.teams_max == 0),
+            ("--api-snapshots-kept-max", self.snapshots_kept_max == 0),
+        ];
+        for (flag, zero) in limits {
+            if zero {
+                bail!("{flag} must be at least 1");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        api: ApiConfig,
+        #[command(flatten)]
+        admin: kit::config::AdminConfig,
+    }
+
+    #[test]
+    fn flags_stand_beside_those_of_other_parts() {
+        let cli = Cli::parse_from(["flywheel", "--api-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:1"]);
+        assert_eq!(cli.api.listen.port(), 0);
+        assert_eq!(cli.admin.listen.port(), 1);
+        assert!(!cli.api.allow_non_loopback_without_keys);
+        assert_eq!(cli.api.teams_max, ApiConfig::default().teams_max);
+    }
+
+    #[test]
+    fn listening_beyond_loopback_takes_an_explicit_word() {
+        let open = ApiConfig { listen: SocketAddr::from(([0, 0, 0, 0], 8080)), ..ApiConfig::default() };
+        let refusal = open.check().unwrap_err().to_string();
+        assert!(
+            refusal.contains("0.0.0.0:8080") && refusal.contains("--api-allow-non-loopback-without-keys"),
+            "{refusal}"
+        );
+        ApiConfig { allow_non_loopback_without_keys: true, ..open }.check().unwrap();
+        ApiConfig::default().check().unwrap();
+        ApiConfig { listen: "[::1]:8080".parse().unwrap(), ..ApiConfig::default() }.check().unwrap();
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_refused() {
+        let refusal = ApiConfig { teams_max: 0, ..ApiConfig::default() }.check().unwrap_err().to_string();
+        assert_eq!(refusal, "--api-teams-max must be at least 1");
+    }
+}

@@ -1,0 +1,67 @@
+//! Where the next page of a list starts: opaque to the reader, who sends it back as it came.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::ids::TeamId;
+
+/// A cursor is no longer than this, in bytes, so that nobody makes us decode more.
+const BYTES_MAX: usize = 512;
+
+/// A place in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cursor {
+    /// In the ranking that `snapshot` names, at its `start`th feature. The numbers stay those of the first page.
+    Ranking { snapshot: String, start: usize },
+    /// In the list of teams, after `team`.
+    Teams { after: TeamId },
+}
+
+impl Cursor {
+    pub(crate) fn ranking(snapshot: &str, start: usize) -> Self {
+        Self::Ranking { snapshot: snapshot.to_owned(), start }
+    }
+
+    pub(crate) fn encode(&self) -> String {
+        let text = match self {
+            Self::Ranking { snapshot, start } => format!("r1 {snapshot} {start}"),
+            Self::Teams { after } => format!("t1 {after}"),
+        };
+        URL_SAFE_NO_PAD.encode(text)
+    }
+
+    /// `None` when nobody here gave out such a cursor.
+    pub(crate) fn decode(cursor: &str) -> Option<Self> {
+        if cursor.len() > BYTES_MAX {
+            return None;
+        }
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        let mut words = text.split(' ');
+        let decoded = match (words.next()?, words.next()?, words.next()) {
+            ("r1", snapshot, Some(start)) => Self::ranking(snapshot, start.parse().ok()?),
+            ("t1", team, None) => Self::Teams { after: team.parse().ok()? },
+            _ => return None,
+        };
+        words.next().is_none().then_some(decoded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_went() {
+        for cursor in [Cursor::ranking("01JD-x:9", 50), Cursor::Teams { after: "dynamodb".parse().unwrap() }] {
+            assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_not_a_cursor() {
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let long = encode(&format!("r1 {} 3", "s".repeat(500)));
+        let texts = ["r1 s", "r1 s -1", "r1 s 1 2", "t1 NOT", "t1 a b", "t2 a", ""].map(encode);
+        for cursor in ["", "***", "50", long.as_str()].into_iter().chain(texts.iter().map(String::as_str)) {
+            assert_eq!(Cursor::decode(cursor), None, "{cursor}");
+        }
+    }
+}

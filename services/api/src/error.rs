@@ -1,0 +1,138 @@
+//! Everything that the API refuses or fails at, and its one translation into an answer.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+
+pub use crate::problem::ParameterError;
+use crate::problem::Problem;
+
+/// Why a request has no answer. The text is what the client reads: it holds nothing that the client did not send or
+/// may not know.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No such path.
+    #[error("there is nothing at this path; /openapi.json lists the paths there are")]
+    UnknownPath,
+    /// The path is there, the method is not.
+    #[error("this path does not take this method; the Allow header names those it takes")]
+    MethodNotAllowed,
+    /// No ranking of this team is held.
+    #[error("there is no team {team:?} with a ranking")]
+    UnknownTeam {
+        /// The team asked for.
+        team: String,
+    },
+    /// The team's ranking does not list this feature.
+    #[error("the ranking of team {team:?} lists no feature {feature:?}; merged and retired features are not listed")]
+    UnknownFeature {
+        /// The team asked for.
+        team: String,
+        /// The feature asked for.
+        feature: String,
+    },
+    /// Parameters of the query or the path are unknown or wrong.
+    #[error("{}", sentence(.0))]
+    Parameters(Vec<ParameterError>),
+    /// The request's target is too long.
+    #[error("the path and query may have {bytes_max} bytes together")]
+    UriTooLong {
+        /// The longest that is taken.
+        bytes_max: usize,
+    },
+    /// The request has a body that is too long.
+    #[error("a request's body may have {bytes_max} bytes; no path here reads one")]
+    BodyTooLarge {
+        /// The longest that is taken.
+        bytes_max: u64,
+    },
+    /// The rankings are still being read.
+    #[error("the rankings are still being read from Kafka; try again in a second")]
+    Loading,
+    /// Some part of the process cannot do its work.
+    #[error("not ready: {}", names(.0))]
+    Unready(BTreeMap<&'static str, String>),
+    /// Too many requests at once.
+    #[error("too many requests are under way; try again in a second")]
+    Overloaded,
+    /// The answer took too long.
+    #[error("no answer was ready within {ms_max} ms")]
+    Timeout {
+        /// The time that an answer may take, in milliseconds.
+        ms_max: u64,
+    },
+    /// A fault of ours; its cause has been logged.
+    #[error("the request failed through no fault of its own; the log tells more under its request_id")]
+    Internal,
+}
+
+impl Error {
+    /// Logs the cause of a fault of ours, which the client does not get to see.
+    pub(crate) fn internal(cause: impl std::error::Error) -> Self {
+        tracing::error!(error = %cause, "request failed");
+        Self::Internal
+    }
+
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "Unknown path"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Self::UnknownTeam { .. } => (StatusCode::NOT_FOUND, "unknown-team", "Unknown team"),
+            Self::UnknownFeature { .. } => (StatusCode::NOT_FOUND, "unknown-feature", "Unknown feature"),
+            Self::Parameters(_) => (StatusCode::BAD_REQUEST, "invalid-parameters", "Invalid parameters"),
+            Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "URI too long"),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
+            Self::Loading => (StatusCode::SERVICE_UNAVAILABLE, "loading", "Still loading"),
+            Self::Unready(_) => (StatusCode::SERVICE_UNAVAILABLE, "unready", "Not ready"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
+            Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "timeout", "Timed out"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        }
+    }
+
+    pub(crate) fn problem(&self) -> Problem {
+        let (status, name, title) = self.kind();
+        Problem {
+            r#type: format!("urn:flywheel:problem:{name}"),
+            title,
+            status: status.as_u16(),
+            detail: self.to_string(),
+            instance: None,
+            request_id: None,
+            errors: if let Self::Parameters(errors) = self { errors.clone() } else { Vec::new() },
+            unready: if let Self::Unready(parts) = self {
+                parts.iter().map(|(part, why)| ((*part).to_owned(), why.clone())).collect()
+            } else {
+                BTreeMap::new()
+            },
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    /// The answer without its body: `envelope` knows the request and writes it.
+    fn into_response(self) -> Response {
+        let problem = self.problem();
+        let (status, ..) = self.kind();
+        let mut response = status.into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(problem);
+        response
+    }
+}
+
+fn sentence(errors: &[ParameterError]) -> String {
+    let each: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.parameter, error.detail)).collect();
+    each.join("; ")
+}
+
+fn names(parts: &BTreeMap<&'static str, String>) -> String {
+    let each: Vec<String> = parts.iter().map(|(part, why)| format!("{part} ({why})")).collect();
+    each.join(", ")
+}

@@ -1,0 +1,136 @@
+//! What the role measures.
+
+use std::{
+    sync::{Arc, Weak},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use domain::time::MICROS_PER_SECOND;
+use kit::telemetry::{SECONDS_BOUNDARIES, seconds_histogram};
+use opentelemetry::{
+    KeyValue, global,
+    metrics::{Counter, Histogram, Meter, UpDownCounter},
+};
+use opentelemetry_semantic_conventions::{attribute, metric};
+use wire::topics::RANKINGS;
+
+use crate::store::Store;
+
+/// Records read from the rankings topic, by what became of them.
+const RANKINGS_READ: &str = "flywheel.api.rankings.read";
+/// Teams whose ranking is held.
+const TEAMS: &str = "flywheel.api.teams";
+/// Age of the oldest current ranking.
+const OLDEST_RANKING_AGE: &str = "flywheel.api.oldest_ranking.age";
+
+fn meter() -> Meter {
+    global::meter("flywheel.api")
+}
+
+/// Measurements of HTTP.
+#[derive(Debug)]
+pub(crate) struct HttpMetrics {
+    pub(crate) duration: Histogram<f64>,
+    active: UpDownCounter<i64>,
+}
+
+impl HttpMetrics {
+    pub(crate) fn new() -> Self {
+        let meter = meter();
+        Self {
+            duration: seconds_histogram(
+                &meter,
+                metric::HTTP_SERVER_REQUEST_DURATION,
+                "Duration of HTTP server requests.",
+                SECONDS_BOUNDARIES,
+            ),
+            active: meter
+                .i64_up_down_counter(metric::HTTP_SERVER_ACTIVE_REQUESTS)
+                .with_unit("{request}")
+                .with_description("Number of active HTTP server requests.")
+                .build(),
+        }
+    }
+
+    /// Counts a request as active until the guard goes, also when the client leaves first.
+    pub(crate) fn active(&self, method: &'static str) -> Active {
+        let attributes =
+            [KeyValue::new(attribute::HTTP_REQUEST_METHOD, method), KeyValue::new(attribute::URL_SCHEME, "http")];
+        self.active.add(1, &attributes);
+        Active { counter: self.active.clone(), attributes }
+    }
+}
+
+/// A request under way.
+pub(crate) struct Active {
+    counter: UpDownCounter<i64>,
+    attributes: [KeyValue; 2],
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.counter.add(-1, &self.attributes);
+    }
+}
+
+/// Measurements of the follower.
+#[derive(Debug)]
+pub(crate) struct FollowerMetrics {
+    consumed: Counter<u64>,
+    read: Counter<u64>,
+}
+
+impl FollowerMetrics {
+    pub(crate) fn new() -> Self {
+        let meter = meter();
+        Self {
+            consumed: kit::metrics::messaging_client_consumed_messages(&meter),
+            read: meter
+                .u64_counter(RANKINGS_READ)
+                .with_unit("{record}")
+                .with_description("Records read from the rankings topic, by outcome.")
+                .build(),
+        }
+    }
+
+    /// One record was read; `outcome` is one of a few fixed words.
+    pub(crate) fn read(&self, outcome: &'static str) {
+        self.consumed.add(
+            1,
+            &[
+                KeyValue::new(attribute::MESSAGING_SYSTEM, "kafka"),
+                KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "poll"),
+                KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, RANKINGS),
+            ],
+        );
+        self.read.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+}
+
+/// Reports what the store holds for as long as it lives.
+pub(crate) fn observe(store: &Arc<Store>) {
+    let meter = meter();
+    let held: Weak<Store> = Arc::downgrade(store);
+    meter
+        .u64_observable_gauge(TEAMS)
+        .with_unit("{team}")
+        .with_description("Teams whose ranking the API holds.")
+        .with_callback(move |gauge| {
+            if let Some(store) = held.upgrade() {
+                gauge.observe(store.len() as u64, &[]);
+            }
+        })
+        .build();
+    let held: Weak<Store> = Arc::downgrade(store);
+    meter
+        .f64_observable_gauge(OLDEST_RANKING_AGE)
+        .with_unit("s")
+        .with_description("Seconds since the instant that the oldest current ranking was computed for.")
+        .with_callback(move |gauge| {
+            if let Some(oldest) = held.upgrade().and_then(|store| store.oldest_as_of()) {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+                gauge.observe(now - oldest.0 as f64 / MICROS_PER_SECOND as f64, &[]);
+            }
+        })
+        .build();
+}

@@ -1,0 +1,233 @@
+//! What a request's path and query say, checked. Whatever is unknown or wrong is named, all of it at once.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
+};
+use domain::ids::{FeatureId, InvalidId, TeamId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    cursor::Cursor,
+    error::{Error, ParameterError},
+    page,
+};
+
+/// The team in the path.
+#[derive(Debug)]
+pub(crate) struct Team(pub(crate) TeamId);
+
+/// The team and the feature in the path.
+#[derive(Debug)]
+pub(crate) struct TeamFeature(pub(crate) TeamId, pub(crate) FeatureId);
+
+/// The query of a path that takes no parameters.
+#[derive(Debug)]
+pub(crate) struct NoQuery;
+
+/// The query of a list.
+#[derive(Debug)]
+pub(crate) struct PageQuery {
+    pub(crate) limit: usize,
+    pub(crate) cursor: Option<Cursor>,
+}
+
+/// How [`Team`] is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct TeamParams {
+    /// The team's id.
+    #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", example = "dynamodb")]
+    team: String,
+}
+
+/// How [`TeamFeature`] is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct TeamFeatureParams {
+    /// The team's id.
+    #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", example = "dynamodb")]
+    team: String,
+    /// The feature's id.
+    #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", example = "secondary-indexes")]
+    feature: String,
+}
+
+/// How [`PageQuery`] is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct PageParams {
+    /// The page holds at most so many.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before; without it the first page is given.
+    #[param(max_length = 512)]
+    cursor: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Team {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let [team] = path(parts, state, ["team"]).await?;
+        Ok(Self(id("team", &team).map_err(|error| Error::Parameters(vec![error]))?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TeamFeature {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let [team, feature] = path(parts, state, ["team", "feature"]).await?;
+        match (id("team", &team), id("feature", &feature)) {
+            (Ok(team), Ok(feature)) => Ok(Self(team, feature)),
+            (team, feature) => Err(Error::Parameters(team.err().into_iter().chain(feature.err()).collect())),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        Query::of(parts).finish().map(|()| Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        // The hot path: nothing to read.
+        if parts.uri.query().is_none() {
+            return Ok(Self { limit: page::ITEMS_DEFAULT, cursor: None });
+        }
+        let mut query = Query::of(parts);
+        let limit = query.take("limit", limit).unwrap_or(page::ITEMS_DEFAULT);
+        let cursor = query.take("cursor", |text| Cursor::decode(text).ok_or_else(|| FOREIGN_CURSOR.to_owned()));
+        query.finish()?;
+        Ok(Self { limit, cursor })
+    }
+}
+
+const FOREIGN_CURSOR: &str = "takes the `next_cursor` of a page of this list, as it came";
+
+/// The cursor is not one of this list.
+pub(crate) fn foreign_cursor() -> Error {
+    cursor_error(FOREIGN_CURSOR)
+}
+
+/// The cursor was one of this list once.
+pub(crate) fn expired_cursor() -> Error {
+    cursor_error("pages through a snapshot that is no longer held; start again without a cursor")
+}
+
+fn cursor_error(detail: &str) -> Error {
+    Error::Parameters(vec![ParameterError { parameter: "cursor".to_owned(), detail: detail.to_owned() }])
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| (1..=page::ITEMS_MAX).contains(limit));
+    limit.ok_or_else(|| format!("takes a whole number from 1 to {}", page::ITEMS_MAX))
+}
+
+/// The parameters of the path, which the router has matched already; only their encoding can be wrong.
+async fn path<S: Send + Sync, const N: usize>(
+    parts: &mut Parts,
+    state: &S,
+    names: [&str; N],
+) -> Result<[String; N], Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Values(Vec<String>);
+
+    let Path(Values(values)) = Path::<Values>::from_request_parts(parts, state).await.map_err(|_| {
+        let detail = "is not percent-encoded UTF-8".to_owned();
+        Error::Parameters(vec![ParameterError { parameter: names.join(", "), detail }])
+    })?;
+    <[String; N]>::try_from(values).map_err(|_| Error::UnknownPath)
+}
+
+fn id<T: FromStr<Err = InvalidId>>(parameter: &str, text: &str) -> Result<T, ParameterError> {
+    text.parse()
+        .map_err(|error| ParameterError { parameter: parameter.to_owned(), detail: format!("{text:?} is {error}") })
+}
+
+/// The parameters of a query, taken one by one; what is left when all are taken is unknown.
+struct Query {
+    given: BTreeMap<String, String>,
+    accepted: Vec<&'static str>,
+    errors: Vec<ParameterError>,
+}
+
+impl Query {
+    fn of(parts: &Parts) -> Self {
+        let mut query = Self { given: BTreeMap::new(), accepted: Vec::new(), errors: Vec::new() };
+        for (name, value) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
+            if query.given.insert(name.clone().into_owned(), value.into_owned()).is_some() {
+                query.error(&name, "is given twice");
+            }
+        }
+        query
+    }
+
+    fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.accepted.push(name);
+        let text = self.given.remove(name)?;
+        read(&text).map_err(|detail| self.error(name, &detail)).ok()
+    }
+
+    fn finish(mut self) -> Result<(), Error> {
+        let accepted = match self.accepted.as_slice() {
+            [] => "there are none here".to_owned(),
+            names => format!("there are {}", names.join(" and ")),
+        };
+        for unknown in std::mem::take(&mut self.given).into_keys() {
+            self.error(&unknown, &format!("is not a parameter of this path; {accepted}"));
+        }
+        if self.errors.is_empty() { Ok(()) } else { Err(Error::Parameters(self.errors)) }
+    }
+
+    fn error(&mut self, parameter: &str, detail: &str) {
+        self.errors.push(ParameterError { parameter: parameter.to_owned(), detail: detail.to_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::{IntoParams, openapi::path::ParameterIn};
+
+    use super::*;
+
+    const PATTERN: &str = "^[a-z0-9][a-z0-9._-]{0,63}$";
+
+    #[test]
+    fn an_id_is_what_the_documented_pattern_says() {
+        let longest = "a".repeat(64);
+        for id in ["a", "0", "a.b_c-d", longest.as_str()] {
+            assert!(id.parse::<TeamId>().is_ok(), "{id}");
+        }
+        let too_long = "a".repeat(65);
+        for id in ["", "A", "-a", ".a", "a b", "a/b", "ä", too_long.as_str()] {
+            assert!(id.parse::<TeamId>().is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_documented_limits_are_those_that_are_kept() {
+        let described = serde_json::to_value(PageParams::into_params(|| Some(ParameterIn::Query))).unwrap();
+        assert_eq!(described[0]["schema"]["maximum"], page::ITEMS_MAX);
+        assert_eq!(described[0]["schema"]["default"], page::ITEMS_DEFAULT);
+        for params in [TeamParams::into_params(|| None), TeamFeatureParams::into_params(|| None)] {
+            for param in serde_json::to_value(params).unwrap().as_array().unwrap() {
+                assert_eq!(param["schema"]["pattern"], PATTERN);
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The errors of every path as the OpenAPI document describes them, with the very bodies that are sent.
+
+use std::collections::BTreeMap;
+
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, example::ExampleBuilder},
+};
+
+use super::Problem;
+use crate::error::{Error, ParameterError};
+
+/// What any path may answer.
+pub(crate) struct Always;
+
+/// [`Always`], and that some part is not ready.
+pub(crate) struct WhenUnready;
+
+/// Errors of a list.
+pub(crate) struct OfList;
+
+/// Errors of a team's list.
+pub(crate) struct OfTeamList;
+
+/// Errors of a team's feature.
+pub(crate) struct OfFeature;
+
+type Responses = BTreeMap<String, RefOr<Response>>;
+
+impl IntoResponses for Always {
+    fn responses() -> Responses {
+        describe(always())
+    }
+}
+
+impl IntoResponses for WhenUnready {
+    fn responses() -> Responses {
+        let parts = BTreeMap::from([("api", "Kafka does not answer".to_owned())]);
+        describe(always().into_iter().chain([Error::Unready(parts)]))
+    }
+}
+
+impl IntoResponses for OfList {
+    fn responses() -> Responses {
+        describe(always().into_iter().chain([Error::Loading, wrong("limit", "takes a whole number from 1 to 200")]))
+    }
+}
+
+impl IntoResponses for OfTeamList {
+    fn responses() -> Responses {
+        let team = Error::UnknownTeam { team: "dynamo".to_owned() };
+        describe(always().into_iter().chain([
+            Error::Loading,
+            wrong("as_of", "is not a parameter of this path; there are limit and cursor"),
+            team,
+        ]))
+    }
+}
+
+impl IntoResponses for OfFeature {
+    fn responses() -> Responses {
+        let team = Error::UnknownTeam { team: "dynamo".to_owned() };
+        let feature = Error::UnknownFeature { team: "dynamodb".to_owned(), feature: "teleport".to_owned() };
+        let unknown = wrong("as_of", "is not a parameter of this path; there are none here");
+        describe(always().into_iter().chain([Error::Loading, unknown, team, feature]))
+    }
+}
+
+fn always() -> [Error; 5] {
+    [
+        Error::BodyTooLarge { bytes_max: 65_536 },
+        Error::UriTooLong { bytes_max: 8_192 },
+        Error::Internal,
+        Error::Overloaded,
+        Error::Timeout { ms_max: 10_000 },
+    ]
+}
+
+fn wrong(parameter: &str, detail: &str) -> Error {
+    Error::Parameters(vec![ParameterError { parameter: parameter.to_owned(), detail: detail.to_owned() }])
+}
+
+/// One response for each status, with an example for each kind of problem.
+fn describe(errors: impl IntoIterator<Item = Error>) -> Responses {
+    let mut by_status: BTreeMap<u16, Vec<Problem>> = BTreeMap::new();
+    for error in errors {
+        let problem = Problem {
+            instance: Some("/v1/teams/dynamodb/rankings".to_owned()),
+            request_id: Some("0199aa3e-7c00-7a51-b5a0-3f1f0c0a9d12".to_owned()),
+            ..error.problem()
+        };
+        by_status.entry(problem.status).or_default().push(problem);
+    }
+    let described = by_status.into_iter().map(|(status, problems)| (status.to_string(), response(&problems).into()));
+    described.collect()
+}
+
+fn response(problems: &[Problem]) -> Response {
+    let titles: Vec<&str> = problems.iter().map(|problem| problem.title).collect();
+    let examples = problems.iter().map(|problem| {
+        let name = problem.r#type.trim_start_matches("urn:flywheel:problem:").to_owned();
+        (name, ExampleBuilder::new().summary(problem.title).value(serde_json::to_value(problem).ok()).build())
+    });
+    let content =
+        ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).examples_from_iter(examples).build();
+    ResponseBuilder::new().description(titles.join(" or ")).content("application/problem+json", content).build()
+}

@@ -1,0 +1,173 @@
+//! The table of contents: every path, and what surrounds them all.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Bytes,
+    middleware,
+    response::{IntoResponse, Response},
+};
+use domain::ids::TeamId;
+use kit::health::Health;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiConfig, envelope,
+    error::{Error, ParameterError},
+    limits::{self, Limits},
+    metrics::HttpMetrics,
+    problem::Problem,
+    published::Published,
+    routes::{features, probes, rankings, teams},
+    store::Store,
+    telemetry,
+};
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    pub(crate) store: Arc<Store>,
+    pub(crate) health: Health,
+    pub(crate) openapi: Bytes,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Flywheel query API",
+        version = "1",
+        description = "What should a team build next, why, and how sure is that? Rankings of features by what accounts ask \
+            for and by what their usage shows they need.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "http://127.0.0.1:8080", description = "The default address")),
+    // Errors are described by hand, so their schema is not found by itself.
+    components(schemas(Problem, ParameterError)),
+    tags(
+        (name = "rankings", description = "What to build next"),
+        (name = "features", description = "The evidence for one feature"),
+        (name = "teams", description = "Who has a ranking"),
+        (name = "operations", description = "Probes and descriptions")
+    )
+)]
+struct Document;
+
+fn paths() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(teams::list))
+        .routes(routes!(rankings::current))
+        .routes(routes!(features::evidence))
+        .routes(routes!(probes::livez))
+        .routes(routes!(probes::readyz))
+        .routes(routes!(probes::version))
+        .routes(routes!(probes::openapi))
+}
+
+/// The whole API as a service.
+pub fn router(state: AppState, config: &ApiConfig) -> Router {
+    let (router, _) = paths().split_for_parts();
+    surround(router.with_state(state), config)
+}
+
+/// The OpenAPI document of [`router`], as it is served.
+pub fn openapi() -> Vec<u8> {
+    let (_, document) = paths().split_for_parts();
+    // Serializing into memory fails only for maps with odd keys, which the document has not; a test reads it.
+    let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+impl AppState {
+    /// The state of an API that answers from `store` and reports `health`.
+    pub fn new(store: Arc<Store>, health: Health) -> Self {
+        Self { store, health, openapi: Bytes::from(openapi()) }
+    }
+
+    /// The team's current ranking.
+    pub(crate) fn team(&self, team: &TeamId) -> Result<Arc<Published>, Error> {
+        self.loaded()?;
+        self.store.current(team.as_str()).ok_or_else(|| Error::UnknownTeam { team: team.to_string() })
+    }
+
+    /// Until all that was published has been read, an answer may be old or missing, so there is none.
+    pub(crate) fn loaded(&self) -> Result<(), Error> {
+        if self.store.loaded() { Ok(()) } else { Err(Error::Loading) }
+    }
+}
+
+/// Puts around `router` what every request meets; the first to meet it is the last named here.
+fn surround(router: Router, config: &ApiConfig) -> Router {
+    router
+        .fallback(async || Error::UnknownPath)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(Limits::new(config), limits::enforce))
+        .layer(middleware::from_fn_with_state(Arc::new(HttpMetrics::new()), telemetry::record))
+        .layer(middleware::from_fn(envelope::wrap))
+}
+
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = message.unwrap_or("not a text"), "a handler panicked");
+    Error::Internal.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, time::Duration};
+
+    use axum::{
+        body::{Body, to_bytes},
+        http::Request,
+        routing::get,
+    };
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn answer(router: Router, path: &str) -> (u16, String, Value) {
+        let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let media_type = response.headers()["content-type"].to_str().unwrap().to_owned();
+        let body = to_bytes(response.into_body(), 65_536).await.unwrap();
+        (status, media_type, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_leaks_nothing() {
+        let router = Router::new().route("/", get(async || -> () { panic!("the secret") }));
+        let (status, media_type, body) = answer(surround(router, &ApiConfig::default()), "/").await;
+        assert_eq!((status, media_type.as_str()), (500, "application/problem+json"));
+        assert_eq!(body["type"], "urn:flywheel:problem:internal");
+        assert!(!body.to_string().contains("secret"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_is_a_504() {
+        let router = Router::new().route("/", get(async || pending::<()>().await));
+        let config = ApiConfig { request_ms_max: 12, ..ApiConfig::default() };
+        let (status, _, body) = answer(surround(router, &config), "/").await;
+        assert_eq!((status, &body["type"]), (504, &"urn:flywheel:problem:timeout".into()));
+        assert_eq!(body["detail"], "no answer was ready within 12 ms");
+    }
+
+    #[tokio::test]
+    async fn a_request_too_many_is_a_503_that_says_when_to_return() {
+        let router = Router::new().route("/", get(async || pending::<()>().await));
+        let config = ApiConfig { requests_in_flight_max: 1, ..ApiConfig::default() };
+        let router = surround(router, &config);
+        let mut stuck = Box::pin(answer(router.clone(), "/"));
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut stuck).await.is_err());
+        let second = Request::get("/").body(Body::empty()).unwrap();
+        let refused = router.clone().oneshot(second).await.unwrap();
+        assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (503, "1"));
+        // The first one's client leaves, and with it goes what it held.
+        drop(stuck);
+        assert!(tokio::time::timeout(Duration::from_millis(1), answer(router, "/")).await.is_err());
+    }
+}

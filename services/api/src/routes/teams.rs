@@ -1,0 +1,95 @@
+//! The teams that have a ranking.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use utoipa::ToSchema;
+use wire::ranking::Confidence;
+
+use crate::{
+    cursor::Cursor,
+    error::Error,
+    example,
+    parameters::{PageParams, PageQuery, foreign_cursor},
+    problem::responses::OfList,
+    published::Published,
+    router::AppState,
+};
+
+/// Teams, in the order of their ids.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Teams {
+    /// The teams of this page.
+    items: Vec<TeamSummary>,
+    /// Where the next page starts; `null` on the last page.
+    next_cursor: Option<String>,
+}
+
+/// A team and its current ranking in brief.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TeamSummary {
+    /// The team's id.
+    team: String,
+    /// The instant T its current ranking is computed for.
+    as_of: String,
+    /// Every event with a time up to this instant is in the numbers.
+    data_through: String,
+    /// Name of the formula.
+    formula: String,
+    /// Id of the published snapshot.
+    snapshot: String,
+    /// Whether the population is large enough to rank.
+    confidence: Confidence,
+    /// Active accounts.
+    accounts: u64,
+    /// Features to choose from.
+    items: usize,
+    /// Launched features.
+    iterate: usize,
+    /// The feature in the first place; `null` when there are none to choose from.
+    first: Option<String>,
+}
+
+/// The teams that have a ranking
+#[utoipa::path(
+    get,
+    path = "/v1/teams",
+    operation_id = "listTeams",
+    tag = "teams",
+    params(PageParams),
+    responses(
+        (status = 200, description = "A page of teams", body = Teams, example = json!(example_teams())),
+        OfList,
+    )
+)]
+pub(crate) async fn list(State(state): State<AppState>, query: PageQuery) -> Result<Json<Teams>, Error> {
+    state.loaded()?;
+    let after = match query.cursor {
+        None => None,
+        Some(Cursor::Teams { after }) => Some(after),
+        Some(Cursor::Ranking { .. }) => return Err(foreign_cursor()),
+    };
+    let (page, more) = state.store.teams(after.as_ref(), query.limit);
+    let next = page.last().filter(|_| more).map(|last| Cursor::Teams { after: last.team().clone() }.encode());
+    Ok(Json(Teams { items: page.iter().map(|published| summary(published)).collect(), next_cursor: next }))
+}
+
+fn summary(published: &Published) -> TeamSummary {
+    let ranking = published.ranking();
+    TeamSummary {
+        team: ranking.team.clone(),
+        as_of: ranking.as_of.clone(),
+        data_through: ranking.data_through.clone(),
+        formula: ranking.formula.clone(),
+        snapshot: ranking.snapshot.clone(),
+        confidence: ranking.confidence,
+        accounts: ranking.population.accounts,
+        items: ranking.items.len(),
+        iterate: ranking.iterate.len(),
+        first: ranking.items.first().map(|item| item.feature.clone()),
+    }
+}
+
+fn example_teams() -> Option<Teams> {
+    let published = Published::new(example::ranking()).ok()?;
+    Some(Teams { items: vec![summary(&published)], next_cursor: None })
+}

@@ -1,0 +1,98 @@
+//! A span and a measurement for every request, named as the semantic conventions say.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{Method, StatusCode, Version},
+    middleware::Next,
+    response::Response,
+};
+use opentelemetry::{KeyValue, global, trace::TraceContextExt};
+use opentelemetry_http::HeaderExtractor;
+use opentelemetry_semantic_conventions::attribute::{
+    ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_SCHEME,
+};
+use tracing::{Instrument, Span, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::{envelope::RequestId, metrics::HttpMetrics};
+
+/// Measures the request and traces it, as a part of the client's trace if it names one.
+pub(crate) async fn record(State(metrics): State<Arc<HttpMetrics>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = method(request.method());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let protocol = protocol(request.version());
+    let span = span(&request, method, route.as_ref());
+    let _active = metrics.active(method);
+    let response = next.run(request).instrument(span.clone()).await;
+
+    let status = response.status();
+    span.record("http.response.status_code", status.as_u16());
+    let mut attributes = vec![
+        KeyValue::new(HTTP_REQUEST_METHOD, method),
+        KeyValue::new(URL_SCHEME, "http"),
+        KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())),
+        KeyValue::new(NETWORK_PROTOCOL_VERSION, protocol),
+    ];
+    if let Some(route) = route {
+        attributes.push(KeyValue::new(HTTP_ROUTE, route.as_str().to_owned()));
+    }
+    if status.is_server_error() {
+        span.record("error.type", status.as_str());
+        // An answer that says to come back later is not a failure of this request's handling.
+        if status != StatusCode::SERVICE_UNAVAILABLE {
+            span.record("otel.status_code", "ERROR");
+        }
+        attributes.push(KeyValue::new(ERROR_TYPE, status.as_str().to_owned()));
+    }
+    metrics.duration.record(started.elapsed().as_secs_f64(), &attributes);
+    response
+}
+
+fn span(request: &Request, method: &'static str, route: Option<&MatchedPath>) -> Span {
+    let route = route.map(MatchedPath::as_str);
+    let span = tracing::info_span!(
+        "request",
+        otel.name = route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}")),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        url.scheme = "http",
+        url.path = request.uri().path(),
+        request.id = request.extensions().get::<RequestId>().map(RequestId::as_str),
+        error.type = Empty,
+    );
+    if request.headers().contains_key("traceparent") {
+        let parent =
+            global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(request.headers())));
+        if parent.span().span_context().is_valid() {
+            // It fails where nobody collects traces, and then there is nothing to continue.
+            let _ = span.set_parent(parent);
+        }
+    }
+    span
+}
+
+/// The method, with anything unusual under one name, so that clients cannot make up time series.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "_OTHER",
+    }
+}
+
+fn protocol(version: Version) -> &'static str {
+    if version == Version::HTTP_10 { "1.0" } else { "1.1" }
+}

@@ -1,0 +1,10 @@
+//! The API over real HTTP.
+
+mod errors;
+mod features;
+mod follower;
+mod openapi;
+mod operations;
+mod rankings;
+mod support;
+mod teams;

@@ -1,0 +1,77 @@
+//! `/openapi.json` and the copy of it that is committed.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+
+use crate::support::{Api, ranking};
+
+#[tokio::test]
+async fn the_committed_document_is_the_one_served() {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/openapi.json");
+    let served = Api::start().await.get("/openapi.json").await.text().await.unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&committed, &served).unwrap();
+    }
+    let committed = fs::read_to_string(committed).unwrap_or_default();
+    assert!(
+        committed == served,
+        "schemas/openapi.json is not what is served; run this test with UPDATE=1 and read the diff"
+    );
+}
+
+#[tokio::test]
+async fn every_answer_is_described_with_an_example() {
+    let document = Api::start().await.json("/openapi.json").await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut kinds = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (status, response) in operations["get"]["responses"].as_object().unwrap() {
+            if status == "304" {
+                continue;
+            }
+            let media_type = if status == "200" { "application/json" } else { "application/problem+json" };
+            let content = &response["content"][media_type];
+            assert!(content["schema"].is_object(), "{path} {status} has no schema");
+            assert!(
+                content["example"].is_object() || content["examples"].is_object(),
+                "{path} {status} has no example"
+            );
+            kinds.extend(content["examples"].as_object().into_iter().flat_map(|examples| examples.keys().cloned()));
+        }
+    }
+    let expected = [
+        "body-too-large",
+        "internal",
+        "invalid-parameters",
+        "loading",
+        "overloaded",
+        "timeout",
+        "unknown-feature",
+        "unknown-team",
+        "unready",
+        "uri-too-long",
+    ];
+    assert_eq!(kinds, expected.map(str::to_owned).into());
+}
+
+/// What is sent has the properties that the document names, and no others.
+#[tokio::test]
+async fn answers_have_the_described_properties() {
+    let api = Api::start().await;
+    api.publish(ranking("t", "s1", "2026-01-01T12:00:00Z", 1, 1));
+    let document = api.json("/openapi.json").await;
+    let properties = |schema: &str| keys(&document["components"]["schemas"][schema]["properties"]);
+    assert_eq!(keys(&api.json("/v1/teams").await), properties("Teams"));
+    assert_eq!(keys(&api.json("/v1/teams").await["items"][0]), properties("TeamSummary"));
+    assert_eq!(keys(&api.json("/v1/teams/t/rankings").await), properties("Ranking"));
+    assert_eq!(keys(&api.json("/v1/teams/t/rankings").await["items"][0]), properties("Item"));
+    assert_eq!(keys(&api.json("/v1/teams/t/features/f1").await), properties("Evidence"));
+    assert_eq!(keys(&api.json("/version").await), properties("Version"));
+    let problem = keys(&api.problem("/v1/teams?limit=0").await);
+    assert!(problem.is_subset(&properties("Problem")), "{problem:?}");
+}
+
+fn keys(object: &Value) -> BTreeSet<String> {
+    object.as_object().unwrap().keys().cloned().collect()
+}
