@@ -88,6 +88,9 @@ async fn without_a_collector_logs_still_carry_the_trace() {
     assert_eq!(inside["trace_id"].as_str().map(str::len), Some(32));
     assert_eq!(inside["span_id"].as_str().map(str::len), Some(16));
     assert_eq!(line_about(&logs, "outside").get("trace_id"), None);
+    let of_library = line_about(&logs, "a broker is away");
+    assert_eq!((&of_library["target"], &of_library["level"]), (&"librdkafka".into(), &"WARN".into()));
+    assert_eq!(of_library.get("log.target"), None);
 }
 
 #[tokio::test]
@@ -116,6 +119,7 @@ async fn child() {
     kit::metrics::db_client_operation_duration(&meter).record(0.2, &[]);
     tracing::info_span!("work", rows = 3).in_scope(|| tracing::info!(kafka.offset = 7, "working"));
     tracing::info!("outside");
+    log::warn!(target: "librdkafka", "a broker is away");
     telemetry.shutdown(Duration::from_secs(5)).await;
 }
 

@@ -13,9 +13,10 @@ use opentelemetry::{
 };
 use serde_json::{Map, Value};
 use tracing::{
-    Event, Level, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
 };
+use tracing_log::NormalizeEvent;
 use tracing_subscriber::{
     EnvFilter, Layer,
     fmt::{
@@ -65,9 +66,12 @@ where
         // A span's context is current while the span is entered.
         let span = Context::map_current(|current| current.span().span_context().clone());
         let span = span.is_valid().then_some(span);
+        // librdkafka's lines come through the `log` crate and bring their target as a field.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         match self.0 {
-            LogFormat::Human => human(context, writer, event, span.as_ref()),
-            LogFormat::Json => json(writer, event, span.as_ref()),
+            LogFormat::Human => human(context, writer, event, metadata, span.as_ref()),
+            LogFormat::Json => json(writer, event, metadata, span.as_ref()),
         }
     }
 }
@@ -76,6 +80,7 @@ fn human<S>(
     context: &FmtContext<'_, S, DefaultFields>,
     mut writer: Writer<'_>,
     event: &Event<'_>,
+    metadata: &Metadata<'_>,
     span: Option<&SpanContext>,
 ) -> fmt::Result
 where
@@ -83,11 +88,11 @@ where
 {
     let coloured = writer.has_ansi_escapes();
     let (dim, reset) = if coloured { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
-    let level = *event.metadata().level();
+    let level = *metadata.level();
     let colour = if coloured { colour_of(level) } else { "" };
     write!(writer, "{dim}")?;
     SystemTime.format_time(&mut writer)?;
-    write!(writer, "{reset} {colour}{level:>5}{reset} {dim}{}:{reset} ", event.metadata().target())?;
+    write!(writer, "{reset} {colour}{level:>5}{reset} {dim}{}:{reset} ", metadata.target())?;
     context.format_fields(writer.by_ref(), event)?;
     if let Some(span) = span {
         write!(writer, " {dim}trace_id={} span_id={}{reset}", span.trace_id(), span.span_id())?;
@@ -105,15 +110,15 @@ fn colour_of(level: Level) -> &'static str {
     }
 }
 
-fn json(mut writer: Writer<'_>, event: &Event<'_>, span: Option<&SpanContext>) -> fmt::Result {
+fn json(mut writer: Writer<'_>, event: &Event<'_>, metadata: &Metadata<'_>, span: Option<&SpanContext>) -> fmt::Result {
     let mut line = Map::new();
     event.record(&mut JsonFields(&mut line));
     let mut timestamp = String::new();
     SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
     // After the fields, so that a field cannot pass for one of these.
     line.insert("timestamp".to_owned(), timestamp.into());
-    line.insert("level".to_owned(), event.metadata().level().as_str().into());
-    line.insert("target".to_owned(), event.metadata().target().into());
+    line.insert("level".to_owned(), metadata.level().as_str().into());
+    line.insert("target".to_owned(), metadata.target().into());
     if let Some(span) = span {
         line.insert("trace_id".to_owned(), span.trace_id().to_string().into());
         line.insert("span_id".to_owned(), span.span_id().to_string().into());
@@ -125,7 +130,10 @@ struct JsonFields<'a>(&'a mut Map<String, Value>);
 
 impl JsonFields<'_> {
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+        // `log.target` and its like say what the line's own members say.
+        if !field.name().starts_with("log.") {
+            self.0.insert(field.name().to_owned(), value.into());
+        }
     }
 }
 

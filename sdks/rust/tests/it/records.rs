@@ -1,4 +1,4 @@
-//! Each event type as a record: topic, key, type and exactly these fields.
+//! Each event type as a record: topic, key, type and exactly these fields, which the event's schema knows and accepts.
 
 use flywheel_sdk::{
     AccountDefined, Data, Door, Event, FeatureDefined, Importance, NeedSignaled, Outcome, Record, RequestStated,
@@ -24,6 +24,18 @@ fn check(data: impl Into<Data>, topic: &str, key: &str, event_type: &str, body: 
         ]
     );
     assert_eq!(serde_json::from_slice::<Value>(&record.payload.unwrap()).unwrap(), body);
+    check_schema(event_type, &body);
+}
+
+fn check_schema(event_type: &str, body: &Value) {
+    let name = event_type.strip_suffix(".v1").unwrap();
+    let path = format!("{}/../../schemas/events/{name}/v1.schema.json", env!("CARGO_MANIFEST_DIR"));
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect(&path)).unwrap();
+    jsonschema::validate(&schema, body).unwrap_or_else(|error| panic!("{event_type}: {error}"));
+    // A schema accepts members that it does not know: a misspelt one would pass.
+    for member in body.as_object().unwrap().keys() {
+        assert!(schema["properties"].get(member).is_some(), "{event_type} knows no {member}");
+    }
 }
 
 fn text(text: &str) -> String {
