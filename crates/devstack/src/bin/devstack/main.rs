@@ -1,0 +1,2 @@
+//! The local stack from the command line.
+fn main() {}

@@ -1,0 +1,76 @@
+//! The ports of a run: the well-known ones, or ones that no other run uses.
+
+use std::{
+    io,
+    net::{Ipv4Addr, TcpListener},
+};
+
+use anyhow::{Context, bail};
+
+use crate::folders::{FolderLock, Folders};
+
+/// Loopback ports of one stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// Kafka's clients.
+    pub kafka: u16,
+    /// Kafka's own controller traffic.
+    pub kafka_controller: u16,
+    /// ClickHouse over HTTP.
+    pub clickhouse_http: u16,
+    /// ClickHouse's native protocol.
+    pub clickhouse_native: u16,
+}
+
+impl Ports {
+    /// The ports everybody expects.
+    pub const DEFAULT: Self =
+        Self { kafka: 9092, kafka_controller: 9093, clickhouse_http: 8123, clickhouse_native: 9000 };
+}
+
+/// Below the range that systems hand out to outgoing connections, so that a port stays ours across a restart.
+const FIRST: u16 = 20_000;
+const BLOCK: u16 = 4;
+const BLOCKS: u16 = 2_500;
+
+/// Ports that no other run of this checkout uses, for as long as the lock lives.
+///
+/// # Errors
+/// When no block of ports is free.
+pub(crate) fn reserve(folders: &Folders) -> anyhow::Result<(Ports, FolderLock)> {
+    // Different processes look from different places, so that two checkouts rarely meet.
+    let offset = (std::process::id() % u32::from(BLOCKS)) as u16;
+    for block in (0..BLOCKS).map(|n| (offset + n) % BLOCKS) {
+        let first = FIRST + block * BLOCK;
+        let Some(lock) = FolderLock::try_new(&folders.ports().join(first.to_string()))? else { continue };
+        if (first..first + BLOCK).all(|port| is_free(port).unwrap_or(false)) {
+            let ports = Ports {
+                kafka: first,
+                kafka_controller: first + 1,
+                clickhouse_http: first + 2,
+                clickhouse_native: first + 3,
+            };
+            return Ok((ports, lock));
+        }
+    }
+    bail!("no free block of ports between {FIRST} and {}", FIRST + BLOCK * BLOCKS)
+}
+
+/// Makes sure that nothing listens on a loopback port.
+///
+/// # Errors
+/// In one sentence, when it is taken: `what` wants it, and `remedy` completes "stop that program, or …".
+pub fn check_free(port: u16, what: &str, remedy: &str) -> anyhow::Result<()> {
+    if is_free(port).with_context(|| format!("cannot use port {port} for {what}"))? {
+        return Ok(());
+    }
+    bail!("port {port}, which {what} needs, is taken by another program: stop that program, or {remedy}")
+}
+
+fn is_free(port: u16) -> io::Result<bool> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(false),
+        Err(error) => Err(error),
+    }
+}
