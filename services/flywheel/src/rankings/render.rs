@@ -42,35 +42,43 @@ fn header(ranking: &Ranking, view: &View, ink: &Ink) -> Vec<String> {
     let p = &ranking.parameters;
     let population = &ranking.population;
     let scope = ranking.segment.as_deref().map(|segment| format!(", segment {}", printable(segment))).unwrap_or_default();
-    let mut lines = vec![
-        format!(
-            "{}{scope}   as of {}   data through {}   snapshot {}",
-            ink.bold(&printable(&ranking.team)),
-            printable(&ranking.as_of),
-            age(&ranking.data_through, view.now),
-            printable(&ranking.snapshot)
-        ),
-        format!(
-            "{} active accounts, {} with usage, weight {:.0}, effective {:.1}   active within {} d",
-            population.accounts, population.used, population.weight, population.effective, p.activity_window_days
-        ),
-        format!(
-            "score {} = {} asked (half-life {} d) {} + {} needed (at least {} in {} d) {}   [lower and upper {} % bound]",
-            printable(&ranking.formula),
-            p.demand_weight,
-            p.half_life_days,
-            ink.demand("█"),
-            p.need_weight,
-            p.need_min_count,
-            p.need_window_days,
-            ink.need("▒"),
-            round_percent(p.confidence),
-        ),
+    let title = [
+        format!("{}{scope}", ink.bold(&printable(&ranking.team))),
+        format!("as of {}", printable(&ranking.as_of)),
+        format!("data through {}", age(&ranking.data_through, view.now)),
+        format!("snapshot {}", printable(&ranking.snapshot)),
     ];
+    let accounts = [
+        format!("{} accounts active within {} d", population.accounts, p.activity_window_days),
+        format!("{} with usage", population.used),
+        format!("weight {:.0}, effective {:.1}", population.weight, population.effective),
+    ];
+    let formula = [
+        format!("score {}:", printable(&ranking.formula)),
+        format!("{} {} asked, half-life {} d", ink.demand("█"), p.demand_weight, p.half_life_days),
+        format!("{} {} needed, at least {} in {} d", ink.need("▒"), p.need_weight, p.need_min_count, p.need_window_days),
+        format!("[{} % bounds]", round_percent(p.confidence)),
+    ];
+    let mut lines: Vec<String> = [&title[..], &accounts, &formula].into_iter().flat_map(|line| flow(line, view.width)).collect();
     if ranking.confidence == Confidence::Insufficient {
         lines.push(ink.warn("fewer than 30 effective accounts: too few for the order to mean much"));
     }
     lines.push(String::new());
+    lines
+}
+
+/// The clauses on as few lines as `width` allows.
+fn flow(clauses: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for clause in clauses {
+        match lines.last_mut() {
+            Some(line) if measure_text_width(line) + GAP.len() + measure_text_width(clause) <= width => {
+                line.push_str(GAP);
+                line.push_str(clause);
+            }
+            _ => lines.push(clause.clone()),
+        }
+    }
     lines
 }
 
