@@ -244,8 +244,11 @@ pub(crate) async fn kill_stale(pid_file: &Path, folder: &str) -> anyhow::Result<
 
 /// Process ids are used again, so the command line must name our folder.
 fn is_ours(id: i32, folder: &str) -> anyhow::Result<bool> {
-    let listed = Command::new("ps").args(["-ww", "-o", "stat=,command=", "-p", &id.to_string()]).output();
-    let listed = listed.context("cannot run ps")?;
-    let line = String::from_utf8_lossy(&listed.stdout).into_owned();
-    Ok(line.contains(folder) && !line.trim_start().starts_with('Z'))
+    if Path::new("/proc/self/cmdline").exists() {
+        // Empty for a process that has ended and waits for its parent to notice.
+        let command = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        return Ok(String::from_utf8_lossy(&command).contains(folder));
+    }
+    let listed = Command::new("ps").args(["-ww", "-o", "command=", "-p", &id.to_string()]).output();
+    Ok(String::from_utf8_lossy(&listed.context("cannot run ps")?.stdout).contains(folder))
 }

@@ -1,6 +1,7 @@
 //! The local stack against the real servers.
 
 mod failures;
+mod leftovers;
 mod rights;
 mod servers;
 mod support;

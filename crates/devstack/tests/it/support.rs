@@ -1,9 +1,6 @@
 //! A client's view of the stack.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use devstack::{Role, Stack};
 use rdkafka::{
@@ -49,12 +46,13 @@ fn client(stack: &Stack) -> ClientConfig {
     config
 }
 
-/// Processes whose command line holds `text`.
+/// The command lines of the processes that name `text` in theirs.
 pub(crate) fn processes(text: &str) -> Vec<String> {
-    let listed = Command::new("ps").args(["-eww", "-o", "pid=,stat=,command="]).output().unwrap();
-    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let ours = listed.lines().filter(|line| line.contains(text) && !line.contains("defunct"));
-    ours.map(ToOwned::to_owned).collect()
+    let commands = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let command = std::fs::read(entry.unwrap().path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&command).replace('\0', " "))
+    });
+    commands.filter(|command| command.contains(text)).collect()
 }
 
 /// Waits until `condition` holds.

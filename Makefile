@@ -1,0 +1,56 @@
+# A thin index; `make help` lists it. CI calls the same targets.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SILENT:
+# One at a time: each target already uses every core.
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## List the targets
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Build, start Kafka, ClickHouse and Flywheel, play the demonstration and show its ranking; Ctrl-C stops it all
+	deploy/dev/check-prerequisites
+	echo "building Flywheel (minutes the first time)"
+	cargo build --release --locked --package flywheel --package devstack
+	exec target/release/devstack run
+
+.PHONY: stack
+stack: ## Start only Kafka and ClickHouse and print how to reach them
+	deploy/dev/check-prerequisites
+	cargo build --release --locked --package devstack
+	exec target/release/devstack up
+
+.PHONY: fetch
+fetch: ## Download Kafka and ClickHouse, and start nothing
+	deploy/dev/check-prerequisites --own-stack
+	cargo build --release --locked --package devstack
+	exec target/release/devstack fetch
+
+.PHONY: test
+test: test-pure test-stack ## Run every test: the pure ones, then those against a Kafka and a ClickHouse of their own
+
+.PHONY: test-pure
+test-pure: ## Run the tests that need nothing but this code
+	cargo test --locked --workspace --exclude devstack --exclude e2e
+
+.PHONY: test-stack
+test-stack: ## Run the tests against a Kafka and a ClickHouse of their own
+	deploy/dev/check-prerequisites --own-stack
+	cargo test --locked --package devstack --package e2e
+
+.PHONY: check
+check: ## Check formatting, lints, documentation and dependencies
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	if cargo deny --version > /dev/null 2>&1; then \
+		cargo deny --locked check bans licenses sources; \
+	else \
+		echo "cargo-deny is not installed: dependencies are not checked (cargo install cargo-deny)"; \
+	fi
+
+.PHONY: clean-data
+clean-data: ## Delete what the local stack keeps between runs, not what it downloaded
+	rm -rf "$${FLYWHEEL_DEVSTACK_DIR:-.devstack}/runs"
