@@ -98,7 +98,7 @@ impl Follower {
                         return Err(KafkaError::MessageConsumptionFatal(code)).context("Kafka's client failed for good");
                     }
                     Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AllBrokersDown)) => {
-                        self.readiness.unready("no Kafka broker can be reached");
+                        self.readiness.unready(consumer::AWAY);
                     }
                     // The client retries by itself, and the check tells whether Kafka is there.
                     Err(error) => tracing::debug!(%error, "receiving a ranking failed"),

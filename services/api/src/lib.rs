@@ -66,18 +66,14 @@ pub async fn run_on(
     metrics::observe(&store);
     let state = AppState::new(Arc::clone(&store), health);
     tracing::info!(address = %listener.local_addr().context("cannot read the listener's address")?, "api is listening");
-    // Whichever half ends first, the other must end too.
+    // A follower that fails takes the server with it: answers that nothing refreshes must not pass for current ones.
     let stop = shutdown.child_token();
-    let _stop_on_return = stop.clone().drop_guard();
     let serving = server::serve(listener, router::router(state, &config), config.connections_max, stop.clone());
-    let following = follower::run(kafka, store, part, stop.clone());
-    tokio::try_join!(
-        async {
-            following.await?;
-            stop.cancel();
-            Ok(())
-        },
-        serving
-    )?;
-    Ok(())
+    let following = async {
+        let outcome = follower::run(kafka, store, part, stop.clone()).await;
+        stop.cancel();
+        outcome
+    };
+    let ((), outcome) = tokio::join!(serving, following);
+    outcome
 }

@@ -22,16 +22,12 @@ const REQUEST_HEAD_MAX: Duration = Duration::from_secs(60);
 /// The accept loop rests this long when the process is out of files or the like.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `shutdown`, then lets the requests under way finish.
-///
-/// # Errors
-/// Never today: a connection that fails takes nothing with it.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    connections_max: usize,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
+/// On shutdown the requests under way get this long: a client that stopped reading must not hold up the process.
+const DRAIN_MAX: Duration = Duration::from_secs(12);
+
+/// Serves `router` until `shutdown`, then lets the requests under way finish. A connection that fails takes nothing
+/// with it.
+pub(crate) async fn serve(listener: TcpListener, router: Router, connections_max: usize, shutdown: CancellationToken) {
     let permits = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -65,9 +61,10 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    graceful.shutdown().await;
-    while connections.join_next().await.is_some() {}
-    Ok(())
+    if tokio::time::timeout(DRAIN_MAX, graceful.shutdown()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections did not finish in time and are cut");
+    }
+    connections.shutdown().await;
 }
 
 fn without_delay(stream: TcpStream) -> TcpStream {

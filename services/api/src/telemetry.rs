@@ -96,3 +96,60 @@ fn method(method: &Method) -> &'static str {
 fn protocol(version: Version) -> &'static str {
     if version == Version::HTTP_10 { "1.0" } else { "1.1" }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware, routing::get};
+    use opentelemetry::trace::{SpanKind, Status, TracerProvider};
+    use opentelemetry_sdk::{
+        propagation::TraceContextPropagator,
+        trace::{InMemorySpanExporter, SdkTracerProvider, SpanData},
+    };
+    use tower::ServiceExt;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    /// The span of a GET of `path`, answered with `status`, by a client that names its own span.
+    async fn traced(path: &str, status: StatusCode) -> SpanData {
+        global::set_text_map_propagator(TraceContextPropagator::new());
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+
+        let metrics = Arc::new(HttpMetrics::new());
+        let router = Router::new()
+            .route("/v1/teams/{team}", get(async move || status))
+            .layer(middleware::from_fn_with_state(metrics, record));
+        let request = Request::get(path)
+            .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(router.oneshot(request).await.unwrap().status(), status);
+        exporter.get_finished_spans().unwrap().pop().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_continues_its_client_s_trace_under_the_name_of_its_route() {
+        let span = traced("/v1/teams/dynamodb", StatusCode::OK).await;
+        assert_eq!(span.name, "GET /v1/teams/{team}");
+        assert_eq!(span.span_kind, SpanKind::Server);
+        assert_eq!(span.span_context.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(span.parent_span_id.to_string(), "b7ad6b7169203331");
+        let attribute = |key: &str| {
+            span.attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|found| found.value.to_string())
+        };
+        assert_eq!(attribute("http.request.method").as_deref(), Some("GET"));
+        assert_eq!(attribute("http.route").as_deref(), Some("/v1/teams/{team}"));
+        assert_eq!(attribute("http.response.status_code").as_deref(), Some("200"));
+        assert_eq!(attribute("url.path").as_deref(), Some("/v1/teams/dynamodb"));
+    }
+
+    #[tokio::test]
+    async fn only_our_own_faults_are_errors() {
+        assert!(matches!(traced("/v1/teams/a", StatusCode::INTERNAL_SERVER_ERROR).await.status, Status::Error { .. }));
+        assert_eq!(traced("/v1/teams/a", StatusCode::NOT_FOUND).await.status, Status::Unset);
+        assert_eq!(traced("/v1/teams/a", StatusCode::SERVICE_UNAVAILABLE).await.status, Status::Unset);
+    }
+}

@@ -15,6 +15,9 @@ use wire::topics::RANKINGS;
 /// Kafka answers a question within this time or counts as away.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 
+/// Why readiness is gone when Kafka is. The same words whichever way that shows, so that it is logged once.
+pub(super) const AWAY: &str = "Kafka does not answer";
+
 /// A consumer that is assigned nothing yet.
 pub(super) fn connect(config: &KafkaConfig) -> KafkaResult<StreamConsumer> {
     kit::kafka::client_config(config, "flywheel-api")
@@ -80,7 +83,9 @@ fn why(error: &KafkaError) -> String {
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
             format!("topic {RANKINGS} does not exist; `flywheel migrate` creates it")
         }
-        Some(code) => format!("Kafka does not answer: {code}"),
-        None => format!("Kafka does not answer: {error}"),
+        _ => {
+            tracing::debug!(%error, "asking Kafka failed");
+            AWAY.to_owned()
+        }
     }
 }

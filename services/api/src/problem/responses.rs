@@ -84,11 +84,8 @@ fn wrong(parameter: &str, detail: &str) -> Error {
 fn describe(errors: impl IntoIterator<Item = Error>) -> Responses {
     let mut by_status: BTreeMap<u16, Vec<Problem>> = BTreeMap::new();
     for error in errors {
-        let problem = Problem {
-            instance: Some("/v1/teams/dynamodb/rankings".to_owned()),
-            request_id: Some("0199aa3e-7c00-7a51-b5a0-3f1f0c0a9d12".to_owned()),
-            ..error.problem()
-        };
+        let problem =
+            Problem { request_id: Some("0199aa3e-7c00-7a51-b5a0-3f1f0c0a9d12".to_owned()), ..error.problem() };
         by_status.entry(problem.status).or_default().push(problem);
     }
     let described = by_status.into_iter().map(|(status, problems)| (status.to_string(), response(&problems).into()));

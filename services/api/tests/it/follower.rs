@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use api::ApiConfig;
+use futures::future::join_all;
 use kit::{config::KafkaConfig, health::Health};
 use rdkafka::{
     ClientConfig,
@@ -24,6 +25,7 @@ use crate::support::ranking;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 struct Role {
+    client: reqwest::Client,
     address: SocketAddr,
     shutdown: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
@@ -34,7 +36,7 @@ struct Role {
 
 impl Role {
     /// A broker whose topic holds `records`, and an API that follows it.
-    async fn start(records: Vec<(&'static str, Option<Ranking>)>) -> Self {
+    async fn start(records: Vec<(&str, Option<Ranking>)>) -> Self {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic(RANKINGS, 3, 1).unwrap();
         let brokers = cluster.bootstrap_servers();
@@ -42,16 +44,15 @@ impl Role {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        for (team, ranking) in records {
-            send(&producer, team, ranking.as_ref()).await;
-        }
+        // In flight together, in this order: one client's records of one partition stay in order.
+        join_all(records.iter().map(|(team, ranking)| send(&producer, team, ranking.as_ref()))).await;
         let role =
             api::run_on(listener, ApiConfig::default(), KafkaConfig { brokers }, Health::default(), shutdown.clone());
-        Self { address, shutdown, task: tokio::spawn(role), cluster, producer }
+        Self { client: reqwest::Client::new(), address, shutdown, task: tokio::spawn(role), cluster, producer }
     }
 
     async fn get(&self, path: &str) -> Response {
-        reqwest::get(format!("http://{}{path}", self.address)).await.unwrap()
+        self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap()
     }
 
     /// Waits until `/readyz` has this status.
@@ -123,6 +124,27 @@ async fn it_is_ready_with_the_last_ranking_of_every_team_and_follows_on() {
     send_raw(&role.producer, "dynamodb", "io.flywheel.other.v1", Some(b"{}")).await;
     send(&role.producer, "dynamodb", at("dynamodb", "d3", 3).as_ref()).await;
     role.snapshot("dynamodb", "d3").await;
+    role.stop().await;
+}
+
+#[tokio::test]
+async fn it_is_not_ready_before_it_has_read_every_partition_to_its_end() {
+    let names: Vec<String> = (0..2_000).map(|team| format!("team-{team}")).collect();
+    let role = Role::start(names.iter().map(|name| (name.as_str(), at(name, "s1", 1))).collect()).await;
+    let last = format!("/v1/teams/{}/rankings", names.last().unwrap());
+    let answered = async {
+        loop {
+            let status = role.get(&last).await.status();
+            // Never a 404: a team that is yet to be read is not an unknown one.
+            if status != StatusCode::SERVICE_UNAVAILABLE {
+                break status;
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(DEADLINE, answered).await.unwrap(), StatusCode::OK);
+    for name in &names {
+        assert_eq!(role.get(&format!("/v1/teams/{name}/rankings")).await.status(), StatusCode::OK, "{name}");
+    }
     role.stop().await;
 }
 

@@ -8,3 +8,4 @@ mod operations;
 mod rankings;
 mod support;
 mod teams;
+mod telemetry;
