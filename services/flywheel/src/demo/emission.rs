@@ -56,7 +56,12 @@ pub(super) fn malformed(id: String, kind: u64, time: Timestamp) -> Record {
         // An older emitter's type.
         4 => (USAGE_TOPIC, "io.flywheel.usage.observed.v0", time.to_rfc3339(), "{}"),
         // A required field left out.
-        _ => (CATALOG_TOPIC, "io.flywheel.feature.defined.v1", time.to_rfc3339(), r#"{"team":"dynamodb","feature":"ttl"}"#),
+        _ => (
+            CATALOG_TOPIC,
+            "io.flywheel.feature.defined.v1",
+            time.to_rfc3339(),
+            r#"{"team":"dynamodb","feature":"ttl"}"#,
+        ),
     };
     let headers = [
         ("ce_specversion", "1.0"),

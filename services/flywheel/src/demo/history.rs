@@ -145,8 +145,9 @@ fn number(seed: u64, anchor: Timestamp, drafts: Drafts) -> impl Iterator<Item = 
     (0u64..).zip(drafts).flat_map(move |(n, (time, data))| {
         let event = event(format!("demo-{seed}-{anchor}-{n}"), time, data);
         let repeat = repeats(&mut rng).then(|| Emission::Repeat(event.clone()));
-        let broken = (n % MALFORMED_EVERY == MALFORMED_EVERY - 1)
-            .then(|| Emission::Malformed(malformed(format!("demo-{seed}-{anchor}-broken-{n}"), n / MALFORMED_EVERY, time)));
+        let broken = (n % MALFORMED_EVERY == MALFORMED_EVERY - 1).then(|| {
+            Emission::Malformed(malformed(format!("demo-{seed}-{anchor}-broken-{n}"), n / MALFORMED_EVERY, time))
+        });
         [Some(Emission::Event(event)), repeat, broken].into_iter().flatten()
     })
 }

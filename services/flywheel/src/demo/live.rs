@@ -32,8 +32,11 @@ pub struct Live {
 
 /// The live events of a run that begins at `start`; no other run has the same ids.
 pub fn live(seed: u64, start: Timestamp) -> Live {
-    let customers: Vec<(&'static Team, Customer)> =
-        TEAMS.iter().enumerate().flat_map(|(index, team)| customers(seed, index).into_iter().map(move |it| (team, it))).collect();
+    let customers: Vec<(&'static Team, Customer)> = TEAMS
+        .iter()
+        .enumerate()
+        .flat_map(|(index, team)| customers(seed, index).into_iter().map(move |it| (team, it)))
+        .collect();
     let (mut needs, mut asks) = (Vec::new(), Vec::new());
     for (who, (team, customer)) in (0u32..).zip(&customers) {
         for (what, (candidate, felt)) in (0u32..).zip(team.candidates.iter().zip(&customer.traits)) {

@@ -90,8 +90,13 @@ impl Past {
             .create()
             .context("cannot make a Kafka consumer")?;
         let metadata = consumer.fetch_metadata(Some(topic), ANSWER_MAX).context("Kafka does not answer")?;
-        let partitions: Vec<i32> =
-            metadata.topics().iter().filter(|it| it.error().is_none()).flat_map(|it| it.partitions()).map(|it| it.id()).collect();
+        let partitions: Vec<i32> = metadata
+            .topics()
+            .iter()
+            .filter(|it| it.error().is_none())
+            .flat_map(|it| it.partitions())
+            .map(|it| it.id())
+            .collect();
         ensure!(!partitions.is_empty(), "topic {topic} is not there: run `flywheel migrate` first");
         let mut assignment = TopicPartitionList::new();
         for partition in &partitions {

@@ -62,7 +62,14 @@ const USUAL: [Importance; 3] = [NiceToHave, Important, Important];
 const MILD: [Importance; 3] = [NiceToHave, NiceToHave, Important];
 const LOUD: [Importance; 3] = [NiceToHave, Important, Critical];
 
-const fn proposed(feature: &'static str, title: &'static str, text: &'static str, asks: ByTier, needs: ByTier, signal: &'static str) -> Candidate {
+const fn proposed(
+    feature: &'static str,
+    title: &'static str,
+    text: &'static str,
+    asks: ByTier,
+    needs: ByTier,
+    signal: &'static str,
+) -> Candidate {
     Candidate { feature, title, asks, importance: USUAL, voice: 1, text, needs, signal, life: &[] }
 }
 
@@ -110,8 +117,22 @@ const DYNAMODB: Team = Team {
                 "cross-region-read",
             )
         },
-        proposed("ttl", "Expire items by time", "A nightly job deletes old sessions.", [0.10, 0.08, 0.05], [0.16, 0.14, 0.10], "bulk-delete-by-age"),
-        proposed("streams", "Change streams", "We poll the table for changes.", [0.08, 0.10, 0.12], [0.12, 0.15, 0.18], "poll-for-changes"),
+        proposed(
+            "ttl",
+            "Expire items by time",
+            "A nightly job deletes old sessions.",
+            [0.10, 0.08, 0.05],
+            [0.16, 0.14, 0.10],
+            "bulk-delete-by-age",
+        ),
+        proposed(
+            "streams",
+            "Change streams",
+            "We poll the table for changes.",
+            [0.08, 0.10, 0.12],
+            [0.12, 0.15, 0.18],
+            "poll-for-changes",
+        ),
         proposed(
             "transactions",
             "Transactions over several items",
@@ -131,19 +152,44 @@ const DYNAMODB: Team = Team {
                 "access-denied-retry",
             )
         },
-        proposed("larger-items", "Items above 64 KB", "We split documents over several items.", [0.05, 0.05, 0.04], [0.09, 0.08, 0.08], "item-too-large"),
-        proposed("auto-scaling", "Capacity that follows the load", "We raise the capacity by hand before a sale.", [0.09, 0.09, 0.07], [0.20, 0.18, 0.12], "throttled-write"),
+        proposed(
+            "larger-items",
+            "Items above 64 KB",
+            "We split documents over several items.",
+            [0.05, 0.05, 0.04],
+            [0.09, 0.08, 0.08],
+            "item-too-large",
+        ),
+        proposed(
+            "auto-scaling",
+            "Capacity that follows the load",
+            "We raise the capacity by hand before a sale.",
+            [0.09, 0.09, 0.07],
+            [0.20, 0.18, 0.12],
+            "throttled-write",
+        ),
         Candidate {
             // Taken for the same wish as secondary indexes for a while, then told apart again.
-            life: &[
-                change(35, Status::Proposed, Some("secondary-indexes")),
-                change(48, Status::Proposed, None),
-            ],
-            ..proposed("sql-queries", "Queries in SQL", "Our analysts know SQL.", [0.05, 0.05, 0.06], [0.03, 0.03, 0.04], "export-then-query")
+            life: &[change(35, Status::Proposed, Some("secondary-indexes")), change(48, Status::Proposed, None)],
+            ..proposed(
+                "sql-queries",
+                "Queries in SQL",
+                "Our analysts know SQL.",
+                [0.05, 0.05, 0.06],
+                [0.03, 0.03, 0.04],
+                "export-then-query",
+            )
         },
         Candidate {
             life: &[change(30, Status::Proposed, Some("multi-region"))],
-            ..proposed("global-tables", "Global tables", "One table in every region, please.", [0.01, 0.02, 0.08], [0.0, 0.0, 0.0], "")
+            ..proposed(
+                "global-tables",
+                "Global tables",
+                "One table in every region, please.",
+                [0.01, 0.02, 0.08],
+                [0.0, 0.0, 0.0],
+                "",
+            )
         },
         Candidate {
             // Live since the middle of the history; what is asked since then is what to improve.
@@ -164,7 +210,14 @@ const DYNAMODB: Team = Team {
         Candidate {
             importance: MILD,
             life: &[change(60, Status::Retired, None)],
-            ..proposed("xml-import", "Import from XML", "Our archive is in XML.", [0.01, 0.01, 0.02], [0.0, 0.0, 0.0], "")
+            ..proposed(
+                "xml-import",
+                "Import from XML",
+                "Our archive is in XML.",
+                [0.01, 0.01, 0.02],
+                [0.0, 0.0, 0.0],
+                "",
+            )
         },
     ],
 };
@@ -204,17 +257,59 @@ const LAMBDA: Team = Team {
                 "log-search-after-error",
             )
         },
-        proposed("longer-timeouts", "Runs above 5 minutes", "Our exports take 8 minutes.", [0.09, 0.09, 0.10], [0.14, 0.13, 0.12], "stopped-at-time-limit"),
-        proposed("vpc-cold-starts", "Faster cold starts in a VPC", "The first call takes 10 seconds.", [0.08, 0.10, 0.14], [0.12, 0.18, 0.24], "cold-start"),
-        proposed("container-images", "Container images", "Our build makes images already.", [0.07, 0.08, 0.08], [0.06, 0.07, 0.08], "package-near-size-limit"),
-        proposed("more-memory", "More memory", "Our models need 4 GB.", [0.05, 0.05, 0.06], [0.10, 0.09, 0.10], "memory-at-limit"),
+        proposed(
+            "longer-timeouts",
+            "Runs above 5 minutes",
+            "Our exports take 8 minutes.",
+            [0.09, 0.09, 0.10],
+            [0.14, 0.13, 0.12],
+            "stopped-at-time-limit",
+        ),
+        proposed(
+            "vpc-cold-starts",
+            "Faster cold starts in a VPC",
+            "The first call takes 10 seconds.",
+            [0.08, 0.10, 0.14],
+            [0.12, 0.18, 0.24],
+            "cold-start",
+        ),
+        proposed(
+            "container-images",
+            "Container images",
+            "Our build makes images already.",
+            [0.07, 0.08, 0.08],
+            [0.06, 0.07, 0.08],
+            "package-near-size-limit",
+        ),
+        proposed(
+            "more-memory",
+            "More memory",
+            "Our models need 4 GB.",
+            [0.05, 0.05, 0.06],
+            [0.10, 0.09, 0.10],
+            "memory-at-limit",
+        ),
         Candidate {
             importance: MILD,
-            ..proposed("local-testing", "Run functions locally", "We deploy to try a one-line change.", [0.10, 0.08, 0.04], [0.0, 0.0, 0.0], "")
+            ..proposed(
+                "local-testing",
+                "Run functions locally",
+                "We deploy to try a one-line change.",
+                [0.10, 0.08, 0.04],
+                [0.0, 0.0, 0.0],
+                "",
+            )
         },
         Candidate {
             life: &[change(15, Status::Building, None), change(40, Status::Launched, None)],
-            ..proposed("environment-variables", "Environment variables", "We build one package for each stage.", [0.10, 0.09, 0.08], [0.05, 0.05, 0.06], "secret-in-package")
+            ..proposed(
+                "environment-variables",
+                "Environment variables",
+                "We build one package for each stage.",
+                [0.10, 0.09, 0.08],
+                [0.05, 0.05, 0.06],
+                "secret-in-package",
+            )
         },
     ],
 };

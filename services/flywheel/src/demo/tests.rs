@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
+    event::Body,
     facts::Facts,
     history::{Logged, facts_at},
     ids::Partition,
@@ -13,10 +14,10 @@ use domain::{
 };
 use flywheel_sdk::Record;
 
-use super::*;
+use super::{customers::customers, story::TEAMS, *};
 
 const ANCHOR: Timestamp = Timestamp(1_790_000_000_000_000);
-const SEEDS: [u64; 5] = [1, 2, 3, 17, 4_242];
+const SEEDS: [u64; 2] = [1, 4_242];
 
 fn record(emission: &Emission) -> Record {
     match emission {
@@ -52,7 +53,11 @@ fn ranked(log: &[Logged], team: &str, at: Timestamp) -> Ranking {
 }
 
 fn of<'a>(ranking: &'a Ranking, feature: &str) -> &'a Ranked {
-    ranking.items.iter().find(|item| item.feature.as_str() == feature).unwrap_or_else(|| panic!("{feature} is not listed"))
+    ranking
+        .items
+        .iter()
+        .find(|item| item.feature.as_str() == feature)
+        .unwrap_or_else(|| panic!("{feature} is not listed"))
 }
 
 /// By how much `first` is above `second` beyond the margin of the two; the contributions' errors are taken to be fully
@@ -83,7 +88,7 @@ fn check_story(ranking: &Ranking, needed: &str, loud: &str, context: &str) {
 }
 
 #[test]
-fn what_accounts_do_puts_the_needed_feature_above_the_loud_one_with_every_seed() {
+fn what_accounts_do_puts_the_needed_feature_above_the_loud_one_whatever_the_seed() {
     for seed in SEEDS {
         let log = log(history(seed, ANCHOR), ANCHOR);
         let dynamodb = ranked(&log, "dynamodb", ANCHOR);
@@ -95,22 +100,42 @@ fn what_accounts_do_puts_the_needed_feature_above_the_loud_one_with_every_seed()
 }
 
 #[test]
-fn live_traffic_keeps_the_story_even_when_every_request_is_fresh() {
-    let mut events: Vec<Emission> = history(1, ANCHOR).collect();
-    let mut live = live(1, ANCHOR);
-    // Ten days at a lower rate than usual, and requests enough that all who ask have asked.
-    for step in 0..200_000 {
-        events.extend(live.next(ANCHOR.plus_micros(step * 10 * MICROS_PER_DAY / 200_000)));
+fn the_story_holds_even_when_every_request_is_fresh() {
+    // Live traffic repeats the requests of those who ask, so in the end none of them has faded.
+    let mut log = log(history(1, ANCHOR), ANCHOR);
+    for logged in &mut log {
+        if matches!(logged.event.body, Body::RequestStated { .. }) {
+            logged.event.time = ANCHOR;
+        }
     }
-    let end = ANCHOR.plus_micros(10 * MICROS_PER_DAY);
-    let log = log(events.into_iter(), end);
-    check_story(&ranked(&log, "dynamodb", end), "secondary-indexes", "multi-region", "live");
-    check_story(&ranked(&log, "lambda", end), "step-workflows", "debugging-traces", "live");
+    check_story(&ranked(&log, "dynamodb", ANCHOR), "secondary-indexes", "multi-region", "fresh");
+    check_story(&ranked(&log, "lambda", ANCHOR), "step-workflows", "debugging-traces", "fresh");
+}
+
+#[test]
+fn live_traffic_is_the_same_customers_doing_the_same_things() {
+    let accounts: BTreeSet<String> =
+        (0..TEAMS.len()).flat_map(|team| customers(1, team)).map(|it| it.account).collect();
+    let mut live = live(1, ANCHOR);
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for _ in 0..10_000 {
+        for emission in live.next(ANCHOR) {
+            let Emission::Event(event) = &emission else { continue };
+            assert!(decoded(&emission, ANCHOR).is_ok(), "{emission:?}");
+            assert!(accounts.contains(&event.data.key()), "{emission:?}");
+            *counts.entry(event.data.event_type()).or_default() += 1;
+        }
+    }
+    assert!((20..80).contains(&counts["io.flywheel.request.stated.v1"]), "{counts:?}");
+    assert!((2_500..3_500).contains(&counts["io.flywheel.need.signaled.v1"]), "{counts:?}");
+    assert!(counts["io.flywheel.usage.observed.v1"] > 6_000, "{counts:?}");
 }
 
 #[test]
 fn the_story_shows_a_launch_a_merge_an_unmerge_and_a_retirement() {
-    let log = log(history(1, ANCHOR), ANCHOR);
+    let mut log = log(history(1, ANCHOR), ANCHOR);
+    // What is listed does not depend on it, and without it the test is quick.
+    log.retain(|logged| !matches!(logged.event.body, Body::UsageObserved { .. }));
     let day = |day: i64| ANCHOR.plus_micros((day - i64::from(HISTORY_DAYS)) * MICROS_PER_DAY + 1);
     let listed = |at| {
         let ranking = ranked(&log, "dynamodb", at);

@@ -29,11 +29,8 @@ pub(super) fn team(team: &str, options: &Options, from: Timestamp) -> Event {
         ..TeamParameters::default()
     };
     let days = |days: Option<f64>| format!("{:012.6}", days.unwrap_or(DAYS_DEFAULT));
-    let id = format!(
-        "team:{team}:{}:{}:{from}",
-        days(parameters.activity_window_days),
-        days(parameters.half_life_days)
-    );
+    let id =
+        format!("team:{team}:{}:{}:{from}", days(parameters.activity_window_days), days(parameters.half_life_days));
     let data = TeamDefined {
         team: team.to_owned(),
         name: team.to_owned(),

@@ -1,7 +1,7 @@
 //! The feature id of a request: `owner-repo-number`.
 
-use domain::ids::FeatureId;
 use super::{events::digest, record::reference};
+use domain::ids::FeatureId;
 
 /// The longest id.
 const ID_BYTES_MAX: usize = 64;
@@ -11,7 +11,8 @@ const ID_BYTES_MAX: usize = 64;
 /// A name too long for an id keeps its beginning and its number, with a hash of the whole between them, so that two long
 /// names with one beginning stay two.
 pub(super) fn feature_id(source: &str, number: u64) -> Result<FeatureId, String> {
-    let name: String = source.chars().map(|c| if matches!(c, 'a'..='z' | '0'..='9' | '.' | '_') { c } else { lower(c) }).collect();
+    let name: String =
+        source.chars().map(|c| if matches!(c, 'a'..='z' | '0'..='9' | '.' | '_') { c } else { lower(c) }).collect();
     let whole = format!("{name}-{number}");
     let id = if whole.len() <= ID_BYTES_MAX {
         whole

@@ -98,7 +98,11 @@ pub async fn run(args: Args, kafka: KafkaConfig, shutdown: CancellationToken) ->
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let cannot = || format!("cannot read {}", path.display());
     let mut file = Vec::new();
-    std::fs::File::open(path).with_context(cannot)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut file).with_context(cannot)?;
+    std::fs::File::open(path)
+        .with_context(cannot)?
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut file)
+        .with_context(cannot)?;
     ensure!(file.len() as u64 <= FILE_BYTES_MAX, "{} is larger than {FILE_BYTES_MAX} bytes; split it", path.display());
     Ok(file)
 }

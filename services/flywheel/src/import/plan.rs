@@ -129,7 +129,8 @@ fn select(records: Vec<Placed>, options: &Options, report: &mut Report) -> Vec<P
         if options.teams.is_empty() { !DEMONSTRATION.contains(&team.as_str()) } else { options.teams.contains(team) }
     };
     let in_file: BTreeSet<&TeamId> = records.iter().map(|placed| &placed.team).collect();
-    report.teams_not_in_file = options.teams.iter().filter(|team| !in_file.contains(team)).map(ToString::to_string).collect();
+    report.teams_not_in_file =
+        options.teams.iter().filter(|team| !in_file.contains(team)).map(ToString::to_string).collect();
     let (imported, left_out): (Vec<_>, Vec<_>) = records.into_iter().partition(|placed| selected(&placed.team));
     for placed in left_out {
         *report.left_out.entry(placed.team.to_string()).or_default() += 1;
@@ -202,7 +203,8 @@ struct Features(BTreeMap<(TeamId, FeatureId), BTreeMap<Timestamp, FeatureState>>
 
 impl Features {
     fn of(imported: &[Placed], from: Timestamp, report: &mut Report) -> Self {
-        let titles: BTreeMap<&FeatureId, &str> = imported.iter().map(|p| (&p.feature, p.record.title.as_str())).collect();
+        let titles: BTreeMap<&FeatureId, &str> =
+            imported.iter().map(|p| (&p.feature, p.record.title.as_str())).collect();
         let mut features = BTreeMap::new();
         for placed in imported {
             let part = report.teams.entry(placed.team.to_string()).or_default();
@@ -214,7 +216,9 @@ impl Features {
             let (Some(target), Some(number)) = (&placed.target, placed.record.duplicate_of) else { continue };
             features.entry((placed.team.clone(), target.clone())).or_insert_with(|| {
                 report.teams.entry(placed.team.to_string()).or_default().targets += 1;
-                let title = titles.get(target).map_or_else(|| reference(&placed.record.source, number), |title| (*title).to_owned());
+                let title = titles
+                    .get(target)
+                    .map_or_else(|| reference(&placed.record.source, number), |title| (*title).to_owned());
                 BTreeMap::from([(from, FeatureState { title, merged_into: None, launched: false })])
             });
         }

@@ -52,7 +52,8 @@ pub(super) struct Day(Timestamp);
 
 impl Day {
     fn parse(text: &str) -> Option<Self> {
-        let shape = text.len() == 10 && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+        let shape = text.len() == 10
+            && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
         shape.then(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")).ok().map(Self)).flatten()
     }
 
@@ -137,7 +138,9 @@ impl Wire {
         for (field, text) in [("source", Some(&self.source)), ("title", self.title.as_ref())] {
             match text {
                 Some(text) if text.trim().is_empty() => return Err(format!("`{field}` is empty")),
-                Some(text) if text.len() > TEXT_BYTES_MAX => return Err(format!("`{field}` is longer than {TEXT_BYTES_MAX} bytes")),
+                Some(text) if text.len() > TEXT_BYTES_MAX => {
+                    return Err(format!("`{field}` is longer than {TEXT_BYTES_MAX} bytes"));
+                }
                 _ => {}
             }
         }
@@ -160,7 +163,10 @@ impl Wire {
         }
         Ok(Record {
             title: self.title.unwrap_or_else(|| reference(&self.source, self.number)),
-            team: self.team.map(|team| TeamId::parse(&team).map_err(|_| format!("`team` is not a team id: {team:?}"))).transpose()?,
+            team: self
+                .team
+                .map(|team| TeamId::parse(&team).map_err(|_| format!("`team` is not a team id: {team:?}")))
+                .transpose()?,
             opener: account("opener", self.opener)?,
             opened_at: day("opened_at", self.opened_at, now)?,
             comments,
@@ -174,7 +180,8 @@ impl Wire {
 }
 
 fn account(field: &str, text: Option<String>) -> Result<Option<AccountId>, String> {
-    text.map(|text| AccountId::parse(&text).map_err(|_| format!("`{field}` is not an account id: {text:?}"))).transpose()
+    text.map(|text| AccountId::parse(&text).map_err(|_| format!("`{field}` is not an account id: {text:?}")))
+        .transpose()
 }
 
 fn day(field: &str, text: Option<String>, now: Timestamp) -> Result<Option<Day>, String> {
@@ -188,4 +195,3 @@ fn day(field: &str, text: Option<String>, now: Timestamp) -> Result<Option<Day>,
     }
     Ok(Some(day))
 }
-

@@ -54,7 +54,7 @@ impl Progress {
 
     fn step(&self) {
         self.bar.inc(1);
-        if self.bar.is_hidden() && (self.sent() % LINE_EVENTS == 0 || self.sent() == self.total) {
+        if self.bar.is_hidden() && (self.sent().is_multiple_of(LINE_EVENTS) || self.sent() == self.total) {
             tracing::info!(events.sent = self.sent(), events.total = self.total, "sending");
         }
     }

@@ -57,7 +57,9 @@ fn requests(plan: &Plan) -> Vec<(String, &RequestStated)> {
 /// The states of a feature: when, what status, merged into what.
 fn states(plan: &Plan, team: &str, feature: &str) -> Vec<(String, Status, Option<String>)> {
     let of = |event| match event {
-        &Event { data: Data::FeatureDefined(ref data @ FeatureDefined { .. }), .. } if data.team == team && data.feature == feature => {
+        &Event { data: Data::FeatureDefined(ref data @ FeatureDefined { .. }), .. }
+            if data.team == team && data.feature == feature =>
+        {
             Some((time(event), data.status, data.merged_into.clone()))
         }
         _ => None,
@@ -198,7 +200,8 @@ fn an_id_met_again_in_a_changed_file_says_the_same() {
         .replace(r#""duplicate_of":99,"shipped":null"#, r#""duplicate_of":1,"shipped":true"#);
     for options in [options(), Options { half_life_days: Some(1095.0), ..options() }] {
         let second = ids(&planned(&edited, &options));
-        let met_again: Vec<_> = second.iter().filter_map(|(id, content)| first.get(id).map(|before| (before, content))).collect();
+        let met_again: Vec<_> =
+            second.iter().filter_map(|(id, content)| first.get(id).map(|before| (before, content))).collect();
         assert!(met_again.len() > 10);
         for (before, now) in met_again {
             assert_eq!(before, now);
@@ -220,7 +223,8 @@ fn parameters_travel_with_the_teams_and_the_longer_window_has_the_greater_id() {
 fn every_event_is_one_that_ingest_takes() {
     for event in planned(BOARD, &options()).events {
         let record = Record::of(&event).unwrap();
-        let headers: Vec<_> = record.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice()))).collect();
+        let headers: Vec<_> =
+            record.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice()))).collect();
         let topic = match event.data {
             Data::RequestStated(_) => InputTopic::Requests,
             _ => InputTopic::Catalog,
@@ -272,7 +276,11 @@ fn what_is_wrong_with_a_line_is_said() {
 
 #[test]
 fn a_record_or_a_feature_id_that_stands_already_is_refused() {
-    let line = |source: &str| format!("{{\"source\":\"{source}\",\"number\":1,\"team\":\"t\",\"opened_at\":\"2024-01-01\",\"opener\":\"x\"}}\n");
+    let line = |source: &str| {
+        format!(
+            "{{\"source\":\"{source}\",\"number\":1,\"team\":\"t\",\"opened_at\":\"2024-01-01\",\"opener\":\"x\"}}\n"
+        )
+    };
     let plan = planned(&[line("a-b/c"), line("a-b/c"), line("a/b-c")].concat(), &options());
     let reasons: Vec<&str> = plan.report.refused.iter().map(|refused| refused.reason.as_str()).collect();
     assert_eq!(reasons, ["a-b/c#1 stands in line 1 already", "its feature id a-b-c-1 is that of a-b/c#1 in line 1"]);

@@ -40,7 +40,8 @@ impl Client {
     pub(super) fn new(api: &str, team: &str) -> anyhow::Result<Self> {
         TeamId::parse(team).with_context(|| format!("`{team}` is not a team id"))?;
         let url = format!("{}/v1/teams/{team}/rankings?limit={ITEMS_MAX}", api.trim_end_matches('/'));
-        let url: Url = url.parse().with_context(|| format!("--api {api} is not an address such as http://127.0.0.1:8080"))?;
+        let url: Url =
+            url.parse().with_context(|| format!("--api {api} is not an address such as http://127.0.0.1:8080"))?;
         ensure!(matches!(url.scheme(), "http" | "https"), "--api {api} must begin with http:// or https://");
         let http = reqwest::Client::builder()
             .timeout(ANSWER_MAX)
@@ -54,14 +55,18 @@ impl Client {
     pub(super) async fn ask(&self) -> Answer {
         let (status, body) = match self.fetch().await {
             Ok(answer) => answer,
-            Err(error) => return Answer::Away(format!("the API at {} does not answer: {}", self.api, root_cause(&error))),
+            Err(error) => {
+                return Answer::Away(format!("the API at {} does not answer: {}", self.api, root_cause(&error)));
+            }
         };
         match status {
             StatusCode::OK => match serde_json::from_slice(&body) {
                 Ok(ranking) => Answer::Ranking(Box::new(ranking)),
                 Err(error) => Answer::Refused(format!("the answer of {} is not a ranking: {error}", self.api)),
             },
-            StatusCode::NOT_FOUND => Answer::Unknown(format!("the API at {} has no ranking of team `{}` yet", self.api, self.team)),
+            StatusCode::NOT_FOUND => {
+                Answer::Unknown(format!("the API at {} has no ranking of team `{}` yet", self.api, self.team))
+            }
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 Answer::Away(format!("the API at {} is not ready: {}", self.api, reason(status, &body)))
             }

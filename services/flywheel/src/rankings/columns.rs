@@ -29,7 +29,12 @@ pub(super) fn all() -> Vec<Column> {
     vec![
         number("#", 0, rank),
         text("feature", 32, 0, |item, ink| ink.bold(&printable(&item.feature))),
-        text("title", 28, 9, |item, ink| if item.title == item.feature { String::new() } else { ink.dim(&printable(&item.title)) }),
+        text(
+            "title",
+            28,
+            9,
+            |item, ink| if item.title == item.feature { String::new() } else { ink.dim(&printable(&item.title)) },
+        ),
         number("score", 0, |item, _| format!("{:.2}", item.score)),
         text("", 16, 3, bar),
         number("asked", 1, |item, _| share(item.demand.share, item.demand.low, item.demand.high)),
@@ -86,7 +91,11 @@ impl Ink {
     }
 
     fn paint(&self, style: Style, text: &str) -> String {
-        if self.colour && !text.is_empty() { style.force_styling(true).apply_to(text).to_string() } else { text.to_owned() }
+        if self.colour && !text.is_empty() {
+            style.force_styling(true).apply_to(text).to_string()
+        } else {
+            text.to_owned()
+        }
     }
 }
 

@@ -6,6 +6,8 @@ mod client;
 mod columns;
 mod render;
 mod screen;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

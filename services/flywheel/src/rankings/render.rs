@@ -41,7 +41,8 @@ pub(super) fn render(ranking: &Ranking, view: &View) -> String {
 fn header(ranking: &Ranking, view: &View, ink: &Ink) -> Vec<String> {
     let p = &ranking.parameters;
     let population = &ranking.population;
-    let scope = ranking.segment.as_deref().map(|segment| format!(", segment {}", printable(segment))).unwrap_or_default();
+    let scope =
+        ranking.segment.as_deref().map(|segment| format!(", segment {}", printable(segment))).unwrap_or_default();
     let title = [
         format!("{}{scope}", ink.bold(&printable(&ranking.team))),
         format!("as of {}", printable(&ranking.as_of)),
@@ -56,10 +57,17 @@ fn header(ranking: &Ranking, view: &View, ink: &Ink) -> Vec<String> {
     let formula = [
         format!("score {}:", printable(&ranking.formula)),
         format!("{} {} asked, half-life {} d", ink.demand("█"), p.demand_weight, p.half_life_days),
-        format!("{} {} needed, at least {} in {} d", ink.need("▒"), p.need_weight, p.need_min_count, p.need_window_days),
+        format!(
+            "{} {} needed, at least {} in {} d",
+            ink.need("▒"),
+            p.need_weight,
+            p.need_min_count,
+            p.need_window_days
+        ),
         format!("[{} % bounds]", round_percent(p.confidence)),
     ];
-    let mut lines: Vec<String> = [&title[..], &accounts, &formula].into_iter().flat_map(|line| flow(line, view.width)).collect();
+    let mut lines: Vec<String> =
+        [&title[..], &accounts, &formula].into_iter().flat_map(|line| flow(line, view.width)).collect();
     if ranking.confidence == Confidence::Insufficient {
         lines.push(ink.warn("fewer than 30 effective accounts: too few for the order to mean much"));
     }
@@ -233,8 +241,22 @@ mod tests {
             },
             population: Population { accounts: 100, used: 98, weight: 120.0, effective: 80.0 },
             items: vec![
-                item(1, "secondary-indexes", "Secondary indexes", [0.1042, 0.0544, 0.1902], [0.2667, 0.1821, 0.3726], Some(1)),
-                item(2, "multi-region", "Multi-region tables", [0.1631, 0.0980, 0.2592], [0.15, 0.0879, 0.2441], Some(-1)),
+                item(
+                    1,
+                    "secondary-indexes",
+                    "Secondary indexes",
+                    [0.1042, 0.0544, 0.1902],
+                    [0.2667, 0.1821, 0.3726],
+                    Some(1),
+                ),
+                item(
+                    2,
+                    "multi-region",
+                    "Multi-region tables",
+                    [0.1631, 0.0980, 0.2592],
+                    [0.15, 0.0879, 0.2441],
+                    Some(-1),
+                ),
                 item(3, "ttl", "Expire \u{1b}[31mitems", [0.02, 0.006, 0.07], [0.0, 0.0, 0.046], None),
             ],
             iterate: vec![item(1, "backups", "Point-in-time restore", [0.03, 0.01, 0.08], [0.0, 0.0, 0.046], Some(0))],
@@ -277,7 +299,14 @@ mod tests {
     fn a_low_screen_cuts_the_list_and_says_so() {
         let mut ranking = golden();
         for rank in 4..60 {
-            ranking.items.push(item(rank, &format!("feature-{rank}"), "More", [0.01, 0.001, 0.02], [0.0, 0.0, 0.04], None));
+            ranking.items.push(item(
+                rank,
+                &format!("feature-{rank}"),
+                "More",
+                [0.01, 0.001, 0.02],
+                [0.0, 0.0, 0.04],
+                None,
+            ));
         }
         let text = render(&ranking, &View { lines_max: Some(20), ..view(120) });
         assert!(text.lines().count() <= 20, "{text}");
