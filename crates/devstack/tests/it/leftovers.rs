@@ -6,7 +6,9 @@ use devstack::{Stack, StackConfig};
 
 #[tokio::test]
 async fn only_our_own_leftovers_are_killed() {
-    let config = StackConfig { external_kafka: Some("127.0.0.1:1".to_owned()), ..StackConfig::test().unwrap() };
+    // Not named like other tests' runs, which sweep away what nobody has locked.
+    let run = format!("leftovers-{}", std::process::id());
+    let config = StackConfig { run, external_kafka: Some("127.0.0.1:1".to_owned()), ..StackConfig::test().unwrap() };
     let folder = config.folders.run(&config.run);
     std::fs::create_dir_all(&folder).unwrap();
     // Two sleeping shells: one names the run's folder as a server of it would, the other has only the same process id

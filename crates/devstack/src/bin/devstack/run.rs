@@ -52,7 +52,7 @@ pub(crate) async fn run(options: Options, progress: &Progress, signals: &mut Sig
         }
     };
     if outcome.is_err() {
-        progress.step("something ended: stopping the rest");
+        progress.step("that failed: stopping what runs");
     }
     let stopped = tokio::select! {
         stopped = tokio::time::timeout(STOP_MAX, flywheel.stop(progress)) => stopped.unwrap_or(Ok(())),
