@@ -17,7 +17,6 @@ use futures::future::BoxFuture;
 use kit::{config::KafkaConfig, health::Part};
 use rdkafka::{
     Message,
-    consumer::StreamConsumer,
     error::KafkaError,
     message::{BorrowedMessage, Headers},
     types::RDKafkaErrorCode,
@@ -60,14 +59,14 @@ pub(crate) async fn run(
         () = shutdown.cancelled() => Ok(()),
         outcome = follower.follow() => outcome,
     };
-    follower.readiness.unready("stopping");
+    follower.readiness.stopping();
     // Leaving Kafka takes a moment, which must not hold up the runtime.
     tokio::task::spawn_blocking(move || drop(follower)).await.context("the rankings consumer did not close")?;
     outcome
 }
 
 struct Follower {
-    consumer: Arc<StreamConsumer>,
+    consumer: Arc<consumer::Client>,
     store: Arc<Store>,
     readiness: Readiness,
     metrics: FollowerMetrics,
@@ -108,7 +107,7 @@ impl Follower {
     }
 
     /// Asks Kafka for the topic's partitions after a pause.
-    fn check(consumer: &Arc<StreamConsumer>, pause: Duration) -> BoxFuture<'static, Result<i32, String>> {
+    fn check(consumer: &Arc<consumer::Client>, pause: Duration) -> BoxFuture<'static, Result<i32, String>> {
         let consumer = Arc::clone(consumer);
         Box::pin(async move {
             tokio::time::sleep(pause).await;

@@ -1,6 +1,6 @@
 //! The query API: what a team should build next, answered over HTTP from memory.
 //!
-//! A [`follower`] reads the rankings topic into a [`store`]; the [`router`] answers from the store alone, so that a read
+//! A follower reads the rankings topic into a [`store`]; the [`router`] answers from the store alone, so that a read
 //! never waits for Kafka or ClickHouse. What the answers mean is in `docs/api.md`, their shape in `schemas/openapi.json`.
 
 use std::sync::Arc;

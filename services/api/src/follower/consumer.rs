@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context;
 use kit::config::KafkaConfig;
 use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{Consumer, StreamConsumer},
+    ClientContext, Offset, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{Consumer, ConsumerContext, StreamConsumer},
     error::{KafkaError, KafkaResult},
     types::RDKafkaErrorCode,
 };
@@ -18,8 +19,31 @@ const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// Why readiness is gone when Kafka is. The same words whichever way that shows, so that it is logged once.
 pub(super) const AWAY: &str = "Kafka does not answer";
 
+/// The consumer of the rankings.
+pub(super) type Client = StreamConsumer<Quiet>;
+
+/// Keeps what the client says of every failed connection, many times a second, out of the log: readiness tells of an outage.
+pub(super) struct Quiet;
+
+impl ConsumerContext for Quiet {}
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!(facility, detail = message, "kafka client");
+            }
+            _ => tracing::debug!(facility, detail = message, "kafka client"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "kafka client");
+    }
+}
+
 /// A consumer that is assigned nothing yet.
-pub(super) fn connect(config: &KafkaConfig) -> KafkaResult<StreamConsumer> {
+pub(super) fn connect(config: &KafkaConfig) -> KafkaResult<Client> {
     kit::kafka::client_config(config, "flywheel-api")
         // The client wants a name although no group is joined and nothing committed.
         .set("group.id", "flywheel-api")
@@ -30,11 +54,11 @@ pub(super) fn connect(config: &KafkaConfig) -> KafkaResult<StreamConsumer> {
         // Where a partition was made anew, it is read from its beginning.
         .set("auto.offset.reset", "earliest")
         .set("queued.max.messages.kbytes", "16384")
-        .create()
+        .create_with_context(Quiet)
 }
 
 /// How many partitions the topic has, or why that is not known.
-pub(super) async fn partitions(consumer: Arc<StreamConsumer>) -> Result<i32, String> {
+pub(super) async fn partitions(consumer: Arc<Client>) -> Result<i32, String> {
     let asked = tokio::task::spawn_blocking(move || {
         let metadata = consumer.fetch_metadata(Some(RANKINGS), ANSWER_MAX)?;
         let Some(topic) = metadata.topics().first() else { return Ok(0) };
@@ -56,7 +80,7 @@ pub(super) async fn partitions(consumer: Arc<StreamConsumer>) -> Result<i32, Str
 /// # Errors
 /// When the client refuses the assignment.
 pub(super) async fn assign(
-    consumer: Arc<StreamConsumer>,
+    consumer: Arc<Client>,
     partitions: i32,
 ) -> anyhow::Result<Result<BTreeMap<i32, i64>, String>> {
     let assigned = tokio::task::spawn_blocking(move || {

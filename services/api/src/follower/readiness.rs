@@ -13,6 +13,11 @@ impl Readiness {
         Self { part, reported: None }
     }
 
+    /// The end, which is no news.
+    pub(super) fn stopping(&self) {
+        self.part.unready("stopping");
+    }
+
     pub(super) fn ready(&mut self) {
         if self.reported != Some(Ok(())) {
             tracing::info!("the api is ready");
