@@ -35,35 +35,51 @@ impl Context {
 type Headers<'a> = [(&'a str, Option<&'a [u8]>)];
 
 const CONTENT_TYPE: &str = "content-type";
-const STRUCTURED: &str = "application/cloudevents";
+
+/// What the attributes are called.
+struct Names {
+    specversion: &'static str,
+    event_type: &'static str,
+    id: &'static str,
+    source: &'static str,
+    time: &'static str,
+}
+
+const BINARY: Names =
+    Names { specversion: "ce_specversion", event_type: "ce_type", id: "ce_id", source: "ce_source", time: "ce_time" };
+const STRUCTURED: Names =
+    Names { specversion: "specversion", event_type: "type", id: "id", source: "source", time: "time" };
 
 /// The mode, by the content type. Other formats than JSON are refused.
 pub(crate) fn mode(headers: &Headers<'_>) -> Result<Mode, Reject> {
     let Some(content_type) = header(headers, CONTENT_TYPE)? else {
         return Ok(Mode::Binary);
     };
-    match media_type(content_type).as_str() {
-        STRUCTURED | "application/cloudevents+json" => Ok(Mode::Structured),
-        other if other.starts_with(STRUCTURED) || !is_json(other) => {
-            Err(Reject::at(CONTENT_TYPE, Reason::UnsupportedContentType, "only JSON is read, one event a record"))
+    let media_type = media_type(content_type);
+    if starts_with(media_type, "application/cloudevents") {
+        let json = ["application/cloudevents", "application/cloudevents+json"];
+        if json.iter().any(|known| media_type.eq_ignore_ascii_case(known)) {
+            return Ok(Mode::Structured);
         }
-        _ => Ok(Mode::Binary),
+    } else if is_json(media_type) {
+        return Ok(Mode::Binary);
     }
+    Err(Reject::at(CONTENT_TYPE, Reason::UnsupportedContentType, "only JSON is read, one event a record"))
 }
 
 /// The attributes in binary mode: `ce_id`, `ce_source`, ...
 pub(crate) fn from_headers(record: &Record<'_>) -> Result<Context, Reject> {
-    context(record, "ce_", |name| header(record.headers, name))
+    context(record, &BINARY, |name| header(record.headers, name))
 }
 
 /// The attributes in structured mode. One that is null is not there, as CloudEvents' JSON format has it.
 pub(crate) fn from_members(record: &Record<'_>, members: &Members<'_, '_>) -> Result<Context, Reject> {
     if let Some(Node::String(content_type)) = members.find("datacontenttype")?
-        && !is_json(&media_type(content_type))
+        && !is_json(media_type(content_type))
     {
         return Err(Reject::at("datacontenttype", Reason::UnsupportedContentType, "only JSON is read"));
     }
-    context(record, "", |name| match members.find(name)? {
+    context(record, &STRUCTURED, |name| match members.find(name)? {
         None | Some(Node::Null) => Ok(None),
         Some(Node::String(text)) => Ok(Some(text.as_ref())),
         Some(other) => {
@@ -74,34 +90,27 @@ pub(crate) fn from_members(record: &Record<'_>, members: &Members<'_, '_>) -> Re
 
 fn context<'a>(
     record: &Record<'_>,
-    prefix: &str,
+    names: &Names,
     attribute: impl Fn(&str) -> Result<Option<&'a str>, Reject>,
 ) -> Result<Context, Reject> {
-    let required = |name: &str| {
-        let name = format!("{prefix}{name}");
-        match attribute(&name)? {
-            Some(text) => Ok((name, text)),
-            None => Err(Reject::at(&name, Reason::MissingAttribute, "the attribute is required")),
-        }
-    };
+    let required =
+        |name| attribute(name)?.ok_or_else(|| Reject::at(name, Reason::MissingAttribute, "the attribute is required"));
 
-    let (name, version) = required("specversion")?;
-    if version != "1.0" {
-        return Err(Reject::at(&name, Reason::UnsupportedSpecversion, "only 1.0 is read"));
+    if required(names.specversion)? != "1.0" {
+        return Err(Reject::at(names.specversion, Reason::UnsupportedSpecversion, "only 1.0 is read"));
     }
-    let (name, text) = required("type")?;
-    let event_type = EventType::from_name(text)
-        .ok_or_else(|| Reject::at(&name, Reason::UnknownType, "no event of this type is known"))?;
+    let event_type = EventType::from_name(required(names.event_type)?)
+        .ok_or_else(|| Reject::at(names.event_type, Reason::UnknownType, "no event of this type is known"))?;
     if event_type.topic() != record.topic {
-        return Err(Reject::at(&name, Reason::WrongTopic, format!("{event_type} belongs on another topic")));
+        let detail = format!("{event_type} belongs on another topic");
+        return Err(Reject::at(names.event_type, Reason::WrongTopic, detail));
     }
-    let (name, text) = required("id")?;
-    let id = identifying(&name, text)?;
-    let (name, text) = required("source")?;
-    let source = identifying(&name, text)?;
-    let (name, text) = required("time")?;
-    let time = time(&name, text, record.timestamp)?;
-    Ok(Context { event_type, id, source, time })
+    Ok(Context {
+        event_type,
+        id: identifying(names.id, required(names.id)?)?,
+        source: identifying(names.source, required(names.source)?)?,
+        time: time(names.time, required(names.time)?, record.timestamp)?,
+    })
 }
 
 /// An `id` or a `source`. Control characters are refused: CloudEvents forbids them, and a pair of texts without NUL
@@ -152,11 +161,17 @@ fn header<'a>(headers: &Headers<'a>, name: &str) -> Result<Option<&'a str>, Reje
     }
 }
 
-/// The media type without its parameters, in lower case.
-fn media_type(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+/// The media type without its parameters.
+fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
 }
 
 fn is_json(media_type: &str) -> bool {
-    media_type == "application/json" || media_type == "text/json" || media_type.ends_with("+json")
+    let suffix = media_type.rfind('+').map(|at| &media_type[at..]);
+    ["application/json", "text/json"].iter().any(|known| media_type.eq_ignore_ascii_case(known))
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
+}
+
+fn starts_with(text: &str, head: &str) -> bool {
+    text.get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head))
 }

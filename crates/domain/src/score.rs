@@ -5,8 +5,8 @@ pub const CONFIDENCE: f64 = 0.95;
 /// Below so many effective accounts a ranking says that it is not sure.
 pub const EFFECTIVE_MIN: f64 = 30.0;
 
-/// Wilson's interval for a share `p` seen among `n` accounts, at the normal quantile `z`. `p` is clamped to [0,1].
-/// Without accounts it is [0,1].
+/// Wilson's interval for a share `p` seen among `n` accounts, at the normal quantile `z`. `p` is clamped to `[0, 1]`.
+/// Without accounts it is `[0, 1]`.
 ///
 /// The lower bound is computed from the upper one (their product is p²/(1+z²/n)): the textbook form subtracts two
 /// numbers that are almost equal for small shares.

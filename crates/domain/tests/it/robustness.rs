@@ -133,3 +133,28 @@ fn stated(payload: &[u8]) -> Record<'_> {
         timestamp: Timestamp(1_769_904_000_000_000),
     }
 }
+
+#[test]
+fn the_content_type_decides_the_mode_whatever_its_case_and_parameters() {
+    let data = r#"{"team":"t","feature":"f","account":"a","importance":"critical"}"#;
+    let attributes = r#""specversion":"1.0","type":"io.flywheel.request.stated.v1","id":"1","source":"//test""#;
+    let whole = format!(r#"{{{attributes},"time":"2026-02-01T00:00:00Z","data":{data}}}"#);
+    for (content_type, payload, read) in [
+        ("application/json", data, true),
+        ("Application/JSON; charset=utf-8", data, true),
+        ("application/vnd.acme+json", data, true),
+        ("application/cloudevents", &whole, true),
+        ("Application/CloudEvents+JSON; charset=UTF-8", &whole, true),
+        ("application/cloudevents+json", data, false),
+        ("application/cloudevents+avro", &whole, false),
+        ("application/cloudevents-batch+json", &whole, false),
+        ("text/plain", data, false),
+        ("", data, false),
+    ] {
+        let record = stated(payload.as_bytes());
+        let mut headers = record.headers.to_vec();
+        headers.push(("content-type", Some(content_type.as_bytes())));
+        let found = decode(&Record { headers: &headers, ..record });
+        assert_eq!(found.is_ok(), read, "{content_type:?}: {found:?}");
+    }
+}
