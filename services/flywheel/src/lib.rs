@@ -1,6 +1,7 @@
 //! The `flywheel` binary's insides: the command line, the roles of a process, and the tools.
 
 pub mod cli;
+mod delivery;
 pub mod demo;
 pub mod import;
 pub mod rankings;

@@ -4,14 +4,18 @@
 //! it: one before it and one after it, each an ordinary definition of a team whose id names the seed and the instant
 //! at which the history ends. No file beside Kafka could be trusted to be there exactly as long as the data.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail, ensure};
 use domain::time::Timestamp;
 use kit::config::KafkaConfig;
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    ClientContext, Message, Offset, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::KafkaError,
     message::{BorrowedMessage, Headers},
 };
@@ -82,12 +86,12 @@ impl Past {
     /// When Kafka does not answer, the topic is not there, or `shutdown` comes first.
     pub(super) fn read(kafka: &KafkaConfig, shutdown: &CancellationToken) -> anyhow::Result<Self> {
         let topic = wire::topics::CATALOG;
-        let consumer: BaseConsumer = kit::kafka::client_config(kafka, "flywheel-demo")
+        let consumer: BaseConsumer<Quiet> = kit::kafka::client_config(kafka, "flywheel-demo")
             // Named because the client asks for one; it never joins the group and commits nothing.
             .set("group.id", "flywheel-demo")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
-            .create()
+            .create_with_context(Quiet)
             .context("cannot make a Kafka consumer")?;
         let metadata = consumer.fetch_metadata(Some(topic), ANSWER_MAX).context("Kafka does not answer")?;
         let partitions: Vec<i32> = metadata
@@ -106,7 +110,7 @@ impl Past {
 
         let deadline = Instant::now() + READ_MAX;
         let mut past = Self::Nothing;
-        let mut at_end = std::collections::BTreeSet::new();
+        let mut at_end = BTreeSet::new();
         while at_end.len() < partitions.len() {
             ensure!(!shutdown.is_cancelled(), "stopped");
             ensure!(Instant::now() < deadline, "topic {topic} was not read to its end in {} s", READ_MAX.as_secs());
@@ -124,6 +128,22 @@ impl Past {
             }
         }
         Ok(past)
+    }
+}
+
+/// Keeps the client's own words out of the log: it reports every failed connection and the end of every partition as
+/// an error, and what keeps us from reading is said once by whoever waits.
+struct Quiet;
+
+impl ConsumerContext for Quiet {}
+
+impl ClientContext for Quiet {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(facility, detail = message, "kafka client");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "kafka client");
     }
 }
 

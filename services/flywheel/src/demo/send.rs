@@ -8,6 +8,8 @@ use flywheel_sdk::Emitter;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
+use crate::delivery::acknowledged;
+
 use super::{
     emission::Emission,
     history::{history, marker},
@@ -15,8 +17,6 @@ use super::{
     past::Told,
 };
 
-/// How long the last events may take to be acknowledged.
-const FLUSH_MAX: Duration = Duration::from_secs(120);
 /// On the way out the last live events may take so long; the process's own deadline is longer.
 const FLUSH_LAST_MAX: Duration = Duration::from_secs(10);
 /// Live events are sent in steps of this length.
@@ -54,21 +54,21 @@ pub(super) async fn tell(told: Told, emitter: &Emitter, shutdown: &CancellationT
     let mut sent = Sent::default();
     let telling = async {
         emitter.emit(&marker(told.begun_id(), told.anchor)).await?;
-        emitter.flush(FLUSH_MAX).await?;
+        acknowledged(emitter).await?;
         let emissions: Vec<Emission> = history(told.seed, told.anchor).collect();
         let bar = bar(emissions.len() as u64);
         for emission in emissions {
             sent.emit(emission, emitter).await?;
             bar.inc(1);
         }
-        emitter.flush(FLUSH_MAX).await?;
+        acknowledged(emitter).await?;
         emitter.emit(&marker(told.complete_id(), told.anchor)).await?;
-        emitter.flush(FLUSH_MAX).await?;
+        acknowledged(emitter).await?;
         bar.finish_and_clear();
         anyhow::Ok(())
     };
     tokio::select! {
-        told = telling => told.context("Kafka did not take the whole history; the next run sends it again")?,
+        told = telling => told.context("the next run sends the history again")?,
         () = shutdown.cancelled() => bail!("stopped before the history was sent; the next run sends it again"),
     }
     tracing::info!(

@@ -1,14 +1,12 @@
 //! Sending what was planned, with progress.
 
-use std::time::Duration;
-
 use anyhow::{Context, bail};
 use flywheel_sdk::{Emitter, Event};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-/// How long the last events may take to be acknowledged.
-const FLUSH_MAX: Duration = Duration::from_secs(120);
+use crate::delivery::acknowledged;
+
 /// Where there is no terminal, a line after so many events.
 const LINE_EVENTS: u64 = 10_000;
 
@@ -27,7 +25,7 @@ pub(super) async fn send(events: &[Event], emitter: &Emitter, shutdown: &Cancell
         progress.step();
     }
     tokio::select! {
-        flushed = emitter.flush(FLUSH_MAX) => flushed.context("Kafka did not acknowledge every event; import again to send the rest")?,
+        flushed = acknowledged(emitter) => flushed.context("import again to send the rest")?,
         () = shutdown.cancelled() => bail!("stopped before Kafka acknowledged every event; import again to send the rest"),
     };
     progress.bar.finish_and_clear();

@@ -14,8 +14,8 @@ pub(super) struct Column {
     pub(super) head: &'static str,
     /// Whether the cells end, rather than begin, at one line.
     pub(super) right: bool,
-    /// No wider than this; longer text is cut with an ellipsis.
-    pub(super) width_max: usize,
+    /// On a narrow screen longer text is cut to this width before a column gives way.
+    pub(super) cut_to: Option<usize>,
     /// The greatest gives way first; 0 never does.
     pub(super) gives_way: u8,
     /// What stands in it.
@@ -24,19 +24,16 @@ pub(super) struct Column {
 
 /// Every column, from left to right.
 pub(super) fn all() -> Vec<Column> {
-    let text = |head, width_max, gives_way, cell| Column { head, right: false, width_max, gives_way, cell };
-    let number = |head, gives_way, cell| Column { head, right: true, width_max: 24, gives_way, cell };
+    let text = |head, cut_to, gives_way, cell| Column { head, right: false, cut_to, gives_way, cell };
+    let number = |head, gives_way, cell| Column { head, right: true, cut_to: None, gives_way, cell };
     vec![
         number("#", 0, rank),
-        text("feature", 32, 0, |item, ink| ink.bold(&printable(&item.feature))),
-        text(
-            "title",
-            28,
-            9,
-            |item, ink| if item.title == item.feature { String::new() } else { ink.dim(&printable(&item.title)) },
-        ),
+        text("feature", Some(24), 0, |item, ink| ink.bold(&printable(&item.feature))),
+        text("title", Some(16), 9, |item, ink| {
+            if item.title == item.feature { String::new() } else { ink.dim(&printable(&item.title)) }
+        }),
         number("score", 0, |item, _| format!("{:.2}", item.score)),
-        text("", 16, 3, bar),
+        text("", None, 3, bar),
         number("asked", 1, |item, _| share(item.demand.share, item.demand.low, item.demand.high)),
         number("needed", 2, |item, _| {
             if item.need.measured {
@@ -47,7 +44,7 @@ pub(super) fn all() -> Vec<Column> {
         }),
         number("ask/need", 6, |item, _| format!("{}/{}", item.demand.accounts, item.need.accounts)),
         number("requests", 8, |item, _| item.demand.requests.to_string()),
-        text("status", 12, 7, |item, _| status(item.status).to_owned()),
+        text("status", None, 7, |item, _| status(item.status).to_owned()),
         number("7 d", 5, change),
     ]
 }

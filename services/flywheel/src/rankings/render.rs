@@ -138,28 +138,41 @@ fn row(columns: &[(Column, usize)], cell: impl Fn(&Column) -> String) -> String 
     line.trim_end().to_owned()
 }
 
-/// The columns that fit into `width`, each with its own width: the least important ones give way first.
+/// The columns that fit into `width`, each with its own width: long texts are cut, then the least important column
+/// gives way, until the rest fits.
 fn fit(items: &[&Item], width: usize, ink: &Ink) -> Vec<(Column, usize)> {
+    let natural = |column: &Column| {
+        let cells = items.iter().map(|item| measure_text_width(&(column.cell)(item, ink)));
+        cells.chain([measure_text_width(column.head)]).max().unwrap_or(0)
+    };
     let mut columns: Vec<(Column, usize)> = columns::all()
         .into_iter()
         .map(|column| {
-            let cells = items.iter().map(|item| measure_text_width(&(column.cell)(item, ink)));
-            let widest = cells.chain([measure_text_width(column.head)]).max().unwrap_or(0);
-            let width = widest.min(column.width_max);
+            let width = natural(&column);
             (column, width)
         })
         .collect();
-    let total = |columns: &[(Column, usize)]| {
-        columns.iter().map(|(_, width)| width).sum::<usize>() + GAP.len() * columns.len().saturating_sub(1)
-    };
-    while total(&columns) > width && columns.len() > 1 {
-        let Some(least) = (0..columns.len()).max_by_key(|&index| columns[index].0.gives_way) else { break };
-        if columns[least].0.gives_way == 0 {
-            break;
+    loop {
+        let gaps = GAP.len() * columns.len().saturating_sub(1);
+        let mut excess = (columns.iter().map(|(_, width)| width).sum::<usize>() + gaps).saturating_sub(width);
+        let cuts: Vec<usize> = columns
+            .iter()
+            .rev()
+            .map(|(column, width)| {
+                let cut = column.cut_to.map_or(0, |least| width.saturating_sub(least)).min(excess);
+                excess -= cut;
+                cut
+            })
+            .collect();
+        let least = (0..columns.len()).max_by_key(|&index| columns[index].0.gives_way);
+        match least.filter(|&index| excess > 0 && columns[index].0.gives_way > 0) {
+            Some(index) => drop(columns.remove(index)),
+            None => {
+                columns.iter_mut().rev().zip(cuts).for_each(|((_, width), cut)| *width -= cut);
+                return columns;
+            }
         }
-        columns.remove(least);
     }
-    columns
 }
 
 /// How long ago `instant` was.

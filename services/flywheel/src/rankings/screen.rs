@@ -9,7 +9,7 @@ use domain::time::Timestamp;
 use super::render::View;
 
 /// Width where the output is no terminal: the whole table, no cell cut.
-const FILE_COLUMNS: usize = 160;
+const FILE_COLUMNS: usize = 240;
 
 /// The standard output, and what stands on it.
 pub(super) struct Screen {
