@@ -18,6 +18,7 @@ mod server;
 mod stack;
 mod supervised;
 mod template;
+mod variable;
 
 pub use folders::Folders;
 pub use obtain::fetch;

@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::folders::{FolderLock, Folders};
+use crate::{
+    folders::{FolderLock, Folders},
+    variable::variable,
+};
 
 /// Loopback ports of one stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +29,29 @@ impl Ports {
     /// The ports everybody expects.
     pub const DEFAULT: Self =
         Self { kafka: 9092, kafka_controller: 9093, clickhouse_http: 8123, clickhouse_native: 9000 };
+
+    /// The ports everybody expects, or those that the environment names instead.
+    ///
+    /// # Errors
+    /// When a variable is not a port.
+    pub fn from_env() -> anyhow::Result<Self> {
+        let named = |name, default| match variable(name)? {
+            Some(value) => value.parse().with_context(|| format!("{name} must be a port number, not {value:?}")),
+            None => Ok(default),
+        };
+        Ok(Self {
+            kafka: named(KAFKA_PORT, Self::DEFAULT.kafka)?,
+            kafka_controller: named(KAFKA_CONTROLLER_PORT, Self::DEFAULT.kafka_controller)?,
+            clickhouse_http: named(CLICKHOUSE_HTTP_PORT, Self::DEFAULT.clickhouse_http)?,
+            clickhouse_native: named(CLICKHOUSE_NATIVE_PORT, Self::DEFAULT.clickhouse_native)?,
+        })
+    }
 }
+
+pub(crate) const KAFKA_PORT: &str = "FLYWHEEL_DEVSTACK_KAFKA_PORT";
+pub(crate) const KAFKA_CONTROLLER_PORT: &str = "FLYWHEEL_DEVSTACK_KAFKA_CONTROLLER_PORT";
+pub(crate) const CLICKHOUSE_HTTP_PORT: &str = "FLYWHEEL_DEVSTACK_CLICKHOUSE_HTTP_PORT";
+pub(crate) const CLICKHOUSE_NATIVE_PORT: &str = "FLYWHEEL_DEVSTACK_CLICKHOUSE_NATIVE_PORT";
 
 /// Below the range that systems hand out to outgoing connections, so that a port stays ours across a restart.
 const FIRST: u16 = 20_000;

@@ -1,23 +1,23 @@
 //! Kafka and ClickHouse together, as one run has them.
 
 use std::{
-    env::VarError,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use crate::{
     clickhouse,
     folders::{self, FolderLock, Folders},
     kafka, obtain,
-    ports::{self, Ports},
+    ports::{self, CLICKHOUSE_HTTP_PORT, CLICKHOUSE_NATIVE_PORT, KAFKA_CONTROLLER_PORT, KAFKA_PORT, Ports},
     progress::Progress,
     role::Role,
     server::{Server, kill_stale},
     template,
+    variable::variable,
 };
 
 /// What to start, and where.
@@ -48,17 +48,17 @@ pub struct StackConfig {
 }
 
 impl StackConfig {
-    /// The developer's own stack: the well-known ports, data that is kept, and what the environment says already runs
+    /// The developer's own stack: [`Ports::from_env`], data that is kept, and what the environment says already runs
     /// (`FLYWHEEL_KAFKA_BROKERS`, `FLYWHEEL_CLICKHOUSE_URL`) used instead.
     ///
     /// # Errors
-    /// When the stack's folder cannot be made or a variable is not UTF-8.
+    /// When the stack's folder cannot be made or a variable makes no sense.
     pub fn local(progress: Progress) -> anyhow::Result<Self> {
         Ok(Self {
             folders: Folders::from_env()?,
             run: "local".to_owned(),
             temporary: false,
-            ports: Some(Ports::DEFAULT),
+            ports: Some(Ports::from_env()?),
             database: variable("FLYWHEEL_CLICKHOUSE_DATABASE")?.unwrap_or_else(|| "flywheel".to_owned()),
             external_kafka: variable("FLYWHEEL_KAFKA_BROKERS")?,
             external_clickhouse: variable("FLYWHEEL_CLICKHOUSE_URL")?,
@@ -92,15 +92,6 @@ impl StackConfig {
 /// Begins the names of runs that may be deleted once nobody holds their lock.
 const TEMPORARY: &str = "test-";
 
-fn variable(name: &str) -> anyhow::Result<Option<String>> {
-    match std::env::var(name) {
-        Ok(value) if value.is_empty() => Ok(None),
-        Ok(value) => Ok(Some(value)),
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => bail!("{name} is not UTF-8"),
-    }
-}
-
 /// A running stack. Dropping it kills what it started; [`Stack::stop`] ends it gracefully first.
 #[derive(Debug)]
 pub struct Stack {
@@ -130,6 +121,8 @@ impl Stack {
             RunFolder::lock(config.folders.run(&config.run), config.temporary)?
         };
         let path = template::plain(&folder.path)?;
+        // Also where nothing is started: whoever runs Flywheel on the stack logs there.
+        std::fs::create_dir_all(folder.logs()).with_context(|| format!("cannot make {}", folder.logs().display()))?;
         kill_stale(&kafka::pid_file(&folder.path), path).await?;
         kill_stale(&clickhouse::pid_file(&folder.path), path).await?;
         let (ports, ports_lock) = match config.ports {
@@ -186,13 +179,16 @@ impl Stack {
             let (user, password) = role.local_user();
             return (user.to_owned(), password.to_owned());
         }
-        let named = |part: &str, default: &str| {
-            let of_role = std::env::var(format!("FLYWHEEL_CLICKHOUSE_{}_{part}", role.variable()));
-            of_role
-                .or_else(|_| std::env::var(format!("FLYWHEEL_CLICKHOUSE_{part}")))
-                .unwrap_or_else(|_| default.to_owned())
-        };
-        (named("USER", "default"), named("PASSWORD", ""))
+        let named = |name: String| std::env::var(name).ok();
+        match named(format!("FLYWHEEL_CLICKHOUSE_{}_USER", role.variable())) {
+            Some(user) => {
+                (user, named(format!("FLYWHEEL_CLICKHOUSE_{}_PASSWORD", role.variable())).unwrap_or_default())
+            }
+            None => (
+                named("FLYWHEEL_CLICKHOUSE_USER".to_owned()).unwrap_or_else(|| "default".to_owned()),
+                named("FLYWHEEL_CLICKHOUSE_PASSWORD".to_owned()).unwrap_or_default(),
+            ),
+        }
     }
 
     /// The environment that makes `flywheel` use this stack.
@@ -212,7 +208,7 @@ impl Stack {
 
     /// The folder of the logs.
     pub fn logs(&self) -> PathBuf {
-        self.folder.path.join("logs")
+        self.folder.logs()
     }
 
     /// The program that [`crate::Supervised`] runs others under.
@@ -259,6 +255,10 @@ impl RunFolder {
             .with_context(|| format!("a local stack runs already on the data in {}: stop it first", path.display()))?;
         Ok(Self { path, temporary, _lock: lock })
     }
+
+    fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
 }
 
 impl Drop for RunFolder {
@@ -286,18 +286,22 @@ fn sweep(folders: &Folders) -> anyhow::Result<()> {
 
 fn check_ports(config: &StackConfig, ports: Ports) -> anyhow::Result<()> {
     if config.external_kafka.is_none() {
-        let remedy =
-            format!("set FLYWHEEL_KAFKA_BROKERS to use a Kafka that runs already (such as 127.0.0.1:{})", ports.kafka);
-        ports::check_free(ports.kafka, "Kafka", &remedy)?;
-        ports::check_free(ports.kafka_controller, "Kafka's controller", &remedy)?;
+        let instead = format!(
+            "set FLYWHEEL_KAFKA_BROKERS=127.0.0.1:{} if it is the Kafka to use, or {KAFKA_PORT} to another port",
+            ports.kafka
+        );
+        ports::check_free(ports.kafka, "Kafka", &instead)?;
+        let instead = format!("set {KAFKA_CONTROLLER_PORT} to another port");
+        ports::check_free(ports.kafka_controller, "Kafka's controller", &instead)?;
     }
     if config.external_clickhouse.is_none() {
-        let http = ports.clickhouse_http;
-        let remedy = format!(
-            "set FLYWHEEL_CLICKHOUSE_URL to use a ClickHouse that runs already (such as http://127.0.0.1:{http})"
+        let instead = format!(
+            "set FLYWHEEL_CLICKHOUSE_URL=http://127.0.0.1:{} if it is the ClickHouse to use, or {CLICKHOUSE_HTTP_PORT} to another port",
+            ports.clickhouse_http
         );
-        ports::check_free(http, "ClickHouse over HTTP", &remedy)?;
-        ports::check_free(ports.clickhouse_native, "ClickHouse's native protocol", &remedy)?;
+        ports::check_free(ports.clickhouse_http, "ClickHouse over HTTP", &instead)?;
+        let instead = format!("set {CLICKHOUSE_NATIVE_PORT} to another port");
+        ports::check_free(ports.clickhouse_native, "ClickHouse's native protocol", &instead)?;
     }
     Ok(())
 }

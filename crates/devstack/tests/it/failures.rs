@@ -14,7 +14,8 @@ async fn a_taken_port_is_named_with_what_to_do() {
         error.to_string(),
         format!(
             "port {kafka}, which Kafka needs, is taken by another program: stop that program, \
-             or set FLYWHEEL_KAFKA_BROKERS to use a Kafka that runs already (such as 127.0.0.1:{kafka})"
+             or set FLYWHEEL_KAFKA_BROKERS=127.0.0.1:{kafka} if it is the Kafka to use, \
+             or FLYWHEEL_DEVSTACK_KAFKA_PORT to another port"
         )
     );
 }

@@ -2,6 +2,7 @@
 
 mod failures;
 mod leftovers;
+mod program;
 mod rights;
 mod servers;
 mod support;

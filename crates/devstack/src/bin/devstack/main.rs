@@ -17,6 +17,8 @@ use crate::signals::Signals;
 ///
 /// FLYWHEEL_DEVSTACK_DIR names the folder for downloads, data and logs (default: .devstack in the workspace). Where
 /// FLYWHEEL_KAFKA_BROKERS or FLYWHEEL_CLICKHOUSE_URL is set, that Kafka or ClickHouse is used and none is started.
+/// FLYWHEEL_DEVSTACK_KAFKA_PORT, .._KAFKA_CONTROLLER_PORT, .._CLICKHOUSE_HTTP_PORT and .._CLICKHOUSE_NATIVE_PORT change
+/// the ports (9092, 9093, 8123, 9000).
 #[derive(Debug, Parser)]
 #[command(name = "devstack", version)]
 struct Cli {

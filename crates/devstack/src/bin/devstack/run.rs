@@ -52,7 +52,7 @@ pub(crate) async fn run(options: Options, progress: &Progress, signals: &mut Sig
         }
     };
     if outcome.is_err() {
-        progress.step("that failed: stopping what runs");
+        progress.step("that failed: stopping what was started");
     }
     let stopped = tokio::select! {
         stopped = tokio::time::timeout(STOP_MAX, flywheel.stop(progress)) => stopped.unwrap_or(Ok(())),

@@ -31,6 +31,7 @@ pub(crate) async fn up(progress: &Progress, signals: &mut Signals) -> anyhow::Re
         _ = signals.next() => Ok(()),
     };
     drop(stack);
+    progress.step("everything has stopped");
     outcome.and(stopped)
 }
 
@@ -38,7 +39,7 @@ pub(crate) async fn up(progress: &Progress, signals: &mut Signals) -> anyhow::Re
 fn print_environment(stack: &Stack) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     for (name, value) in stack.env() {
-        writeln!(out, "export {name}='{value}'")?;
+        writeln!(out, "export {name}='{}'", value.replace('\'', r"'\''"))?;
     }
     let (user, password) = stack.clickhouse_user(Role::Grafana);
     writeln!(out, "# to look around: {}/play as {user}, password {password}", stack.clickhouse_url())?;
