@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{ClickHouseConfig, KafkaConfig},
     health::{Health, Part},
+    kafka::Quiet,
 };
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -82,13 +83,13 @@ impl<C> Watch<C> {
     }
 }
 
-fn probe_client(kafka: &KafkaConfig) -> anyhow::Result<Arc<BaseConsumer>> {
+fn probe_client(kafka: &KafkaConfig) -> anyhow::Result<Arc<BaseConsumer<Quiet>>> {
     let client =
-        crate::kafka::client_config(kafka, "flywheel-probe").create().context("the Kafka settings are not valid")?;
+        crate::kafka::client_config(kafka, "flywheel-probe").create_with_context(Quiet).context("the Kafka settings are not valid")?;
     Ok(Arc::new(client))
 }
 
-async fn ask_kafka(client: &Arc<BaseConsumer>) -> Result<(), String> {
+async fn ask_kafka(client: &Arc<BaseConsumer<Quiet>>) -> Result<(), String> {
     let client = Arc::clone(client);
     // librdkafka blocks the thread for this call.
     let asked = tokio::task::spawn_blocking(move || -> Result<(), KafkaError> {

@@ -1,6 +1,6 @@
 //! Kafka clients from the configuration: the settings that every client of ours shares.
 
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError};
 
 use crate::config::KafkaConfig;
 
@@ -15,4 +15,26 @@ pub fn client_config(config: &KafkaConfig, client_id: &str) -> ClientConfig {
         // Reconnect soon after an outage: the default backs off to 10 s.
         .set("reconnect.backoff.max.ms", "2000");
     client
+}
+
+/// Keeps the client's own words out of the log: it reports every failed connection as an error, many times a second, and
+/// what is away is said once by whoever waits for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Quiet;
+
+impl ConsumerContext for Quiet {}
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!(facility, detail = message, "kafka client");
+            }
+            _ => tracing::debug!(facility, detail = message, "kafka client"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "kafka client");
+    }
 }

@@ -50,6 +50,8 @@ impl Roles {
     /// When a role failed, ended before it was asked to, or did not stop in time; the message names it.
     pub async fn join(mut self, shutdown_max: Duration) -> anyhow::Result<()> {
         let early = tokio::select! {
+            // A role that ends because it was asked to does not end early.
+            biased;
             () = self.shutdown.cancelled() => None,
             ended = self.tasks.join_next() => ended,
         };

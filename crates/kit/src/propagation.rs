@@ -8,7 +8,7 @@ use opentelemetry::{
     trace::{SpanContext, TraceContextExt},
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use rdkafka::message::{BorrowedHeaders, Header, Headers, OwnedHeaders};
+use rdkafka::message::{Header, OwnedHeaders};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -28,19 +28,10 @@ pub fn inject_current(headers: OwnedHeaders) -> OwnedHeaders {
     injector.0
 }
 
-/// The producer's context from a message's headers; empty, and nearly free, when it sent none.
-pub fn extract(headers: &BorrowedHeaders) -> Context {
-    if header(headers, TRACEPARENT).is_none() {
-        return Context::new();
-    }
-    global::get_text_map_propagator(|propagator| {
-        propagator.extract_with_context(&Context::new(), &HeaderExtractor(headers))
-    })
-}
-
-/// The producer's span, for a batch to link to.
-pub fn link_of(headers: &BorrowedHeaders) -> Option<SpanContext> {
-    parse_traceparent(header(headers, TRACEPARENT)?)
+/// The producer's span, for a batch to link to; nearly free when it sent none.
+pub fn link_of(headers: &[crate::headers::Header<'_>]) -> Option<SpanContext> {
+    let traceparent = crate::headers::find(headers, TRACEPARENT)?;
+    parse_traceparent(std::str::from_utf8(traceparent).ok()?)
 }
 
 /// Links `span` to the first [`LINKS_MAX`] of `links`.
@@ -65,29 +56,12 @@ pub fn parse_traceparent(traceparent: &str) -> Option<SpanContext> {
     span_context.is_valid().then_some(span_context)
 }
 
-fn header<'a>(headers: &'a BorrowedHeaders, key: &str) -> Option<&'a str> {
-    let found = headers.iter().find(|header| header.key == key)?;
-    std::str::from_utf8(found.value?).ok()
-}
-
 struct HeaderInjector(OwnedHeaders);
 
 impl Injector for HeaderInjector {
     fn set(&mut self, key: &str, value: String) {
         let headers = std::mem::replace(&mut self.0, OwnedHeaders::new_with_capacity(0));
         self.0 = headers.insert(Header { key, value: Some(&value) });
-    }
-}
-
-struct HeaderExtractor<'a>(&'a BorrowedHeaders);
-
-impl Extractor for HeaderExtractor<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        header(self.0, key)
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.iter().map(|header| header.key).collect()
     }
 }
 
@@ -107,6 +81,7 @@ impl Extractor for Traceparent<'_> {
 mod tests {
     use opentelemetry::trace::TracerProvider;
     use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    use rdkafka::message::Headers as _;
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
@@ -125,6 +100,11 @@ mod tests {
         spans.iter().map(|span| (span.links.len(), span.links.dropped_count)).collect()
     }
 
+    /// The headers as their receiver reads them.
+    fn received(headers: &OwnedHeaders) -> Vec<crate::headers::Header<'_>> {
+        headers.iter().map(|header| (header.key.into(), header.value)).collect()
+    }
+
     #[test]
     fn a_message_carries_the_current_span_and_its_reader_finds_it() {
         traced(|| {
@@ -132,11 +112,10 @@ mod tests {
             let _entered = span.enter();
             let sent = span.context().span().span_context().clone();
             let headers = inject_current(OwnedHeaders::new());
-            let received = extract(headers.as_borrowed()).span().span_context().clone();
-            assert_eq!((received.trace_id(), received.span_id()), (sent.trace_id(), sent.span_id()));
-            assert!(received.is_remote());
-            assert_eq!(link_of(headers.as_borrowed()), Some(received.clone()));
-            assert_eq!(parse_traceparent(&traceparent(&span).expect("the span is traced")), Some(received));
+            let found = link_of(&received(&headers)).expect("the span is in the headers");
+            assert_eq!((found.trace_id(), found.span_id()), (sent.trace_id(), sent.span_id()));
+            assert!(found.is_remote());
+            assert_eq!(parse_traceparent(&traceparent(&span).expect("the span is traced")), Some(found));
         });
     }
 
@@ -144,8 +123,7 @@ mod tests {
     fn without_a_trace_nothing_is_written_or_found() {
         let headers = inject_current(OwnedHeaders::new().insert(Header { key: "ce_id", value: Some("1") }));
         assert_eq!(headers.count(), 1);
-        assert!(!extract(headers.as_borrowed()).span().span_context().is_valid());
-        assert_eq!(link_of(headers.as_borrowed()), None);
+        assert_eq!(link_of(&received(&headers)), None);
         assert_eq!(traceparent(&Span::current()), None);
     }
 
@@ -155,8 +133,7 @@ mod tests {
         for text in ["", "garbage", "00-0-0-01", "00-00000000000000000000000000000000-b7ad6b7169203331-01"] {
             assert_eq!(parse_traceparent(text), None, "{text}");
         }
-        let headers = OwnedHeaders::new().insert(Header { key: TRACEPARENT, value: Some(&[0xff_u8, 0xfe]) });
-        assert_eq!(link_of(headers.as_borrowed()), None);
+        assert_eq!(link_of(&[(TRACEPARENT.into(), Some(&[0xff, 0xfe]))]), None);
     }
 
     #[test]

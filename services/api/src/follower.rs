@@ -18,7 +18,7 @@ use kit::{config::KafkaConfig, health::Part};
 use rdkafka::{
     Message,
     error::KafkaError,
-    message::{BorrowedMessage, Headers},
+    message::BorrowedMessage,
     types::RDKafkaErrorCode,
 };
 use tokio_util::sync::CancellationToken;
@@ -169,12 +169,12 @@ impl Follower {
             messaging.destination.partition.id = message.partition().to_string(),
             messaging.kafka.offset = message.offset(),
         );
-        if let Some(producer) = message.headers().and_then(kit::propagation::link_of) {
+        let headers = kit::headers::read(message);
+        if let Some(producer) = kit::propagation::link_of(&headers) {
             kit::propagation::add_links(&span, [producer]);
         }
         let _entered = span.enter();
-        let ce_type = message.headers().and_then(|headers| headers.iter().find(|header| header.key == CE_TYPE)?.value);
-        let outcome = match record::read(message.key(), ce_type, message.payload()) {
+        let outcome = match record::read(message.key(), kit::headers::find(&headers, CE_TYPE), message.payload()) {
             Ok(Change::Publish(published)) => match self.store.offer(*published) {
                 Offered::Taken => "taken",
                 Offered::Older => "older",

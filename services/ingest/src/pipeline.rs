@@ -21,7 +21,7 @@ use rdkafka::{
     Message as _, Offset as KafkaOffset, TopicPartitionList,
     consumer::{CommitMode, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
-    message::{BorrowedMessage, Headers as _},
+    message::BorrowedMessage,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -124,15 +124,13 @@ impl Pipeline {
         let Some(topic) = consumer::input_topic(message.topic()) else {
             bail!("received a record of {}, which nobody subscribed to", message.topic());
         };
-        let headers: Vec<(&str, Option<&[u8]>)> = message
-            .headers()
-            .map(|headers| headers.iter().map(|header| (header.key, header.value)).collect())
-            .unwrap_or_default();
+        let headers = kit::headers::read(message);
+        let link = kit::propagation::link_of(&headers);
+        let headers: Vec<(&str, Option<&[u8]>)> = headers.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
         let received_at = Timestamp(message.timestamp().to_millis().unwrap_or_default().saturating_mul(1_000));
         let record =
             Record { topic, key: message.key(), headers: &headers, payload: message.payload(), timestamp: received_at };
         let place = Place { partition: Partition(message.partition()), offset: Offset(message.offset()), received_at };
-        let link = message.headers().and_then(kit::propagation::link_of);
         self.filling.push(consumer::name(topic), place, &record, decode(&record), link, Instant::now());
         Ok(())
     }

@@ -3,11 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use kit::config::KafkaConfig;
+use kit::{config::KafkaConfig, kafka::Quiet};
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
-    config::RDKafkaLogLevel,
-    consumer::{Consumer, ConsumerContext, StreamConsumer},
+    Offset, TopicPartitionList,
+    consumer::{Consumer, StreamConsumer},
     error::{KafkaError, KafkaResult},
     types::RDKafkaErrorCode,
 };
@@ -21,26 +20,6 @@ pub(super) const AWAY: &str = "Kafka does not answer";
 
 /// The consumer of the rankings.
 pub(super) type Client = StreamConsumer<Quiet>;
-
-/// Keeps what the client says of every failed connection, many times a second, out of the log: readiness tells of an outage.
-pub(super) struct Quiet;
-
-impl ConsumerContext for Quiet {}
-
-impl ClientContext for Quiet {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        match level {
-            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-                tracing::error!(facility, detail = message, "kafka client");
-            }
-            _ => tracing::debug!(facility, detail = message, "kafka client"),
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "kafka client");
-    }
-}
 
 /// A consumer that is assigned nothing yet.
 pub(super) fn connect(config: &KafkaConfig) -> KafkaResult<Client> {

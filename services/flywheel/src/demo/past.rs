@@ -11,11 +11,10 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use domain::time::Timestamp;
-use kit::config::KafkaConfig;
+use kit::{config::KafkaConfig, kafka::Quiet};
 use rdkafka::{
-    ClientContext, Message, Offset, TopicPartitionList,
-    config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
     error::KafkaError,
     message::{BorrowedMessage, Headers},
 };
@@ -118,7 +117,7 @@ impl Past {
                 None => {}
                 Some(Ok(message)) => {
                     if let Some(id) = own_id(&message) {
-                        past = past.after(id);
+                        past = past.after(&id);
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -131,30 +130,11 @@ impl Past {
     }
 }
 
-/// Keeps the client's own words out of the log: it reports every failed connection and the end of every partition as
-/// an error, and what keeps us from reading is said once by whoever waits.
-struct Quiet;
-
-impl ConsumerContext for Quiet {}
-
-impl ClientContext for Quiet {
-    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(facility, detail = message, "kafka client");
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "kafka client");
-    }
-}
-
 /// The id of a record that the demonstration sent.
-fn own_id<'a>(message: &'a BorrowedMessage<'_>) -> Option<&'a str> {
-    let headers = message.headers()?;
-    let header = |name: &str| {
-        let header = headers.iter().find(|header| header.key == name)?;
-        std::str::from_utf8(header.value?).ok()
-    };
-    header("ce_id").filter(|_| header("ce_source") == Some(SOURCE))
+fn own_id(message: &BorrowedMessage<'_>) -> Option<String> {
+    let headers = kit::headers::read(message);
+    let text = |name: &str| std::str::from_utf8(kit::headers::find(&headers, name)?).ok();
+    text("ce_id").filter(|_| text("ce_source") == Some(SOURCE)).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -1,0 +1,81 @@
+//! Whatever breaks its schema or the rules becomes a dead letter, whole and with its reason, and blocks nothing.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use clickhouse::Row;
+use devstack::Role;
+use e2e::{
+    EVENT_ROWS,
+    examples::{Example, examples},
+};
+use serde::Deserialize;
+use testkit::{
+    eventually::eventually,
+    flywheel::Flywheel,
+    record::{Described, produce},
+};
+
+const WRITTEN_MAX: Duration = Duration::from_secs(60);
+
+#[derive(Row, Deserialize)]
+struct DeadLetter {
+    reason: String,
+    pointer: String,
+    payload_bytes: u64,
+    headers: u64,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_malformed_example_becomes_a_dead_letter_and_every_valid_one_a_row() {
+    let stack = testkit::migrated_stack().await;
+    let flywheel = Flywheel::start(&stack).await;
+    let invalid = examples("invalid").expect("the examples are readable");
+    let valid = examples("valid").expect("the examples are readable");
+    // All in one partition, the malformed first: were one to block it, no valid event would arrive.
+    produce(&stack, invalid.iter().chain(&valid).map(|example| in_partition_0(example)));
+
+    let client = testkit::clickhouse(&stack, Role::Ranker);
+    eventually("every valid example is a row", WRITTEN_MAX, async || {
+        let rows = client.query(EVENT_ROWS).fetch_one::<u64>().await.map_err(|error| error.to_string())?;
+        if rows == valid.len() as u64 { Ok(()) } else { Err(format!("{rows} of {}", valid.len())) }
+    })
+    .await;
+
+    let mut wrong = Vec::new();
+    let mut offsets: BTreeMap<&str, i64> = BTreeMap::new();
+    for example in &invalid {
+        let offset = offsets.entry(&example.record.topic).or_default();
+        let found = client
+            .query(
+                "SELECT reason, pointer, length(payload) AS payload_bytes, length(headers) AS headers FROM dead_letters
+                WHERE topic = {topic:String} AND partition = 0 AND offset = {offset:Int64}",
+            )
+            .param("topic", &example.record.topic)
+            .param("offset", *offset)
+            .fetch_all::<DeadLetter>()
+            .await
+            .expect("dead letters can be read");
+        *offset += 1;
+        let bytes = example.record.payload.as_ref().map_or(0, Vec::len) as u64;
+        let headers = example.record.headers.len() as u64;
+        let expect = example.expect.clone().expect("an invalid example says what to expect");
+        let found: Vec<_> =
+            found.into_iter().map(|row| ((row.reason, row.pointer), row.payload_bytes, row.headers)).collect();
+        if found != [(expect.clone(), bytes, headers)] {
+            wrong.push(format!("{}: expected {expect:?} with {bytes} bytes, found {found:?}", example.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    let metrics = flywheel.metrics().await;
+    let counted: f64 = metrics
+        .lines()
+        .filter(|line| line.starts_with("flywheel_ingest_dead_letters_total{"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    assert_eq!(counted, invalid.len() as f64, "the metric counts every dead letter");
+}
+
+fn in_partition_0(example: &Example) -> Described {
+    Described { partition: Some(0), ..example.record.clone() }
+}

@@ -1,0 +1,12 @@
+//! End to end, from the outside: events into a real Kafka, rows in a real ClickHouse, answers from the real binary. Every
+//! test has a stack of its own.
+
+mod dashboard;
+mod dead_letters;
+mod import;
+mod lifecycle;
+mod migrate;
+mod outage;
+mod ranking;
+mod trace;
+mod world;
