@@ -53,3 +53,39 @@ fn sha256(path: &Path) -> anyhow::Result<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::verify;
+
+    /// Of `one` and of `two`.
+    const CHECKSUMS: &str = "\
+7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed  one.jar
+3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3  two.jar
+";
+
+    fn verified(jars: &[(&str, &str)]) -> Result<(), String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in jars {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        verify(folder.path(), CHECKSUMS).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn exactly_the_listed_jars_pass() {
+        assert_eq!(verified(&[("one.jar", "one"), ("two.jar", "two")]), Ok(()));
+    }
+
+    #[test]
+    fn a_changed_a_missing_and_a_foreign_jar_are_refused_by_name() {
+        let changed = verified(&[("one.jar", "one"), ("two.jar", "2")]).unwrap_err();
+        assert!(changed.starts_with("two.jar has the checksum d4735e3a"), "{changed}");
+        let missing = verified(&[("one.jar", "one")]).unwrap_err();
+        assert_eq!(missing, "Maven did not bring two.jar, which deploy/dev/kafka/sha256sums lists");
+        let foreign = verified(&[("one.jar", "one"), ("two.jar", "two"), ("zwei.jar", "2")]).unwrap_err();
+        assert_eq!(foreign, "Maven brought zwei.jar, which deploy/dev/kafka/sha256sums does not list");
+    }
+}
