@@ -134,9 +134,12 @@ fn live_traffic_is_the_same_customers_doing_the_same_things() {
 #[test]
 fn the_story_shows_a_launch_a_merge_an_unmerge_and_a_retirement() {
     let mut log = log(history(1, ANCHOR), ANCHOR);
+    let day = |day: i64| ANCHOR.plus_micros((day - i64::from(HISTORY_DAYS)) * MICROS_PER_DAY + 1);
+    let used = |logged: &&Logged| matches!(&logged.event.body, Body::UsageObserved { feature, .. } if feature.as_str() == "point-in-time-restore");
+    assert!(log.iter().filter(used).count() > 500);
+    assert!(log.iter().filter(used).all(|logged| logged.event.time > day(50)), "used before its launch");
     // What is listed does not depend on it, and without it the test is quick.
     log.retain(|logged| !matches!(logged.event.body, Body::UsageObserved { .. }));
-    let day = |day: i64| ANCHOR.plus_micros((day - i64::from(HISTORY_DAYS)) * MICROS_PER_DAY + 1);
     let listed = |at| {
         let ranking = ranked(&log, "dynamodb", at);
         let names = |items: &[Ranked]| items.iter().map(|item| item.feature.to_string()).collect::<BTreeSet<_>>();
