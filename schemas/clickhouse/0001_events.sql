@@ -89,7 +89,7 @@ CREATE TABLE IF NOT EXISTS dead_letters
     detail      String,
     type        String,
     key         String,
-    headers     Array(Tuple(name String, value String)),
+    headers     Array(Tuple(String, String)) COMMENT 'name and value',
     payload     String CODEC(ZSTD)
 )
 ENGINE = MergeTree

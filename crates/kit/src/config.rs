@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Clone, Debug, Args)]
 pub struct KafkaConfig {
     /// Kafka bootstrap brokers, `host:port`, comma-separated.
-    #[arg(long = "kafka-brokers", env = "FLYWHEEL_KAFKA_BROKERS", default_value = "127.0.0.1:9092")]
+    #[arg(long = "kafka-brokers", global = true, env = "FLYWHEEL_KAFKA_BROKERS", default_value = "127.0.0.1:9092")]
     pub brokers: String,
 }
 

@@ -84,8 +84,9 @@ impl<C> Watch<C> {
 }
 
 fn probe_client(kafka: &KafkaConfig) -> anyhow::Result<Arc<BaseConsumer<Quiet>>> {
-    let client =
-        crate::kafka::client_config(kafka, "flywheel-probe").create_with_context(Quiet).context("the Kafka settings are not valid")?;
+    let client = crate::kafka::client_config(kafka, "flywheel-probe")
+        .create_with_context(Quiet)
+        .context("the Kafka settings are not valid")?;
     Ok(Arc::new(client))
 }
 

@@ -2,7 +2,10 @@
 //!
 //! The client's own iterator panics on a name that is not UTF-8, so one such record would stop a consumer for ever. This
 //! module reads the same list through librdkafka instead.
-#![expect(unsafe_code, reason = "librdkafka's header list has no other way in that cannot panic; the argument stands below")]
+#![expect(
+    unsafe_code,
+    reason = "librdkafka's header list has no other way in that cannot panic; the argument stands below"
+)]
 
 use std::{borrow::Cow, ffi::CStr, ptr, slice};
 

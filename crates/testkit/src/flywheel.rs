@@ -105,6 +105,8 @@ impl Flywheel {
             .env("FLYWHEEL_API_LISTEN", api.to_string())
             .env("FLYWHEEL_ADMIN_LISTEN", admin.to_string())
             .env("FLYWHEEL_LOG_FORMAT", "json")
+            // Rankings that only time moves are published once a minute; no test wants to wait for that.
+            .env("FLYWHEEL_RANKER_REFRESH_S", "2")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a log file"))

@@ -49,9 +49,10 @@ pub fn produce(stack: &Stack, records: impl IntoIterator<Item = Described>) {
 
 /// Queues one record, making room as long as the queue is full.
 fn send(producer: &BaseProducer, record: &Described) {
-    let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-        headers.insert(Header { key, value: Some(value) })
-    });
+    let headers = record
+        .headers
+        .iter()
+        .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
     let mut base = BaseRecord::<String, Vec<u8>>::to(&record.topic).headers(headers);
     base.key = record.key.as_ref();
     base.payload = record.payload.as_ref();

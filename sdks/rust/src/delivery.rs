@@ -112,7 +112,8 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(error = %error, reason, "kafka client reports a problem");
+        // Many a second while Kafka is away. What is not delivered is reported by `flush`.
+        tracing::debug!(error = %error, reason, "kafka client reports a problem");
     }
 }
 

@@ -15,12 +15,7 @@ use std::{
 use anyhow::Context;
 use futures::future::BoxFuture;
 use kit::{config::KafkaConfig, health::Part};
-use rdkafka::{
-    Message,
-    error::KafkaError,
-    message::BorrowedMessage,
-    types::RDKafkaErrorCode,
-};
+use rdkafka::{Message, error::KafkaError, message::BorrowedMessage, types::RDKafkaErrorCode};
 use tokio_util::sync::CancellationToken;
 use wire::topics::RANKINGS;
 

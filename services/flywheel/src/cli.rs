@@ -144,7 +144,13 @@ pub struct ClickHouseArgs {
     #[arg(long = "clickhouse-user", env = "FLYWHEEL_CLICKHOUSE_USER", default_value = "default")]
     user: String,
     /// That user's password.
-    #[arg(long = "clickhouse-password", env = "FLYWHEEL_CLICKHOUSE_PASSWORD", default_value = "", hide_default_value = true, hide_env_values = true)]
+    #[arg(
+        long = "clickhouse-password",
+        env = "FLYWHEEL_CLICKHOUSE_PASSWORD",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
     password: Secret,
     /// User that migrates.
     #[arg(long, env = "FLYWHEEL_CLICKHOUSE_MIGRATE_USER")]

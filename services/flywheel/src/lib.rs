@@ -33,8 +33,7 @@ pub async fn run(cli: Cli, metrics: Metrics) -> anyhow::Result<()> {
 }
 
 async fn migrate(options: cli::Migrate, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let report =
-        migrate::run(&options.migrate, &options.kafka, &options.clickhouse.migrate(), shutdown).await?;
+    let report = migrate::run(&options.migrate, &options.kafka, &options.clickhouse.migrate(), shutdown).await?;
     let mut out = std::io::stdout().lock();
     if report.steps.is_empty() {
         writeln!(out, "everything is current").context("cannot write the report")?;

@@ -1,12 +1,7 @@
 //! Runs the roles of one process, with the admin port and the watch over Kafka and ClickHouse beside them.
 
 use anyhow::Context as _;
-use kit::{
-    config::ClickHouseConfig,
-    health::Health,
-    lifecycle::Roles,
-    telemetry::Metrics,
-};
+use kit::{config::ClickHouseConfig, health::Health, lifecycle::Roles, telemetry::Metrics};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -69,7 +64,10 @@ impl Host {
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(process.admin.listen).await.with_context(|| {
-            format!("cannot listen on {} for the admin port; free it or choose another with --admin-listen", process.admin.listen)
+            format!(
+                "cannot listen on {} for the admin port; free it or choose another with --admin-listen",
+                process.admin.listen
+            )
         })?;
         tracing::info!(server.address = %process.admin.listen, "admin port is open");
         let health = Health::default();

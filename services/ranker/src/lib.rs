@@ -110,12 +110,15 @@ impl Ranker {
                     None => schedule.all_changed(changed.link.as_ref()),
                 }
             }
+            let due = schedule.due(now()?.0.div_euclid(MICROS_PER_SECOND));
+            // Before any row is read: what is durable by then is in the facts.
+            let watermark = if due.is_empty() { None } else { self.store.watermark().await? };
             let mut first_error = None;
-            for team in schedule.due(now()?.0.div_euclid(MICROS_PER_SECOND)) {
+            // Without a watermark a partition has not reported its progress yet, and nothing can be promised.
+            for (team, watermark) in due.into_iter().filter_map(|team| Some((team, watermark?))) {
                 let links = schedule.begin(&team);
-                match self.publish(&team, &links).await {
-                    Ok(Some(as_of)) => schedule.published(&team, as_of.0.div_euclid(MICROS_PER_SECOND)),
-                    Ok(None) => schedule.failed(&team, links),
+                match self.publish(&team, watermark, &links).await {
+                    Ok(as_of) => schedule.published(&team, as_of.0.div_euclid(MICROS_PER_SECOND)),
                     Err(error) => {
                         // The other teams are not kept waiting.
                         schedule.failed(&team, links);
@@ -150,18 +153,14 @@ impl Ranker {
         state.pause = (state.pause * 2).min(PAUSE_MAX);
     }
 
-    /// Computes and publishes the team's ranking of this second; none while the watermark is unknown.
-    async fn publish(&self, team: &TeamId, links: &[SpanContext]) -> anyhow::Result<Option<Timestamp>> {
+    /// Computes and publishes the team's ranking of this second; returns the second.
+    async fn publish(&self, team: &TeamId, watermark: Timestamp, links: &[SpanContext]) -> anyhow::Result<Timestamp> {
         let span = tracing::info_span!("rank", otel.kind = "consumer", flywheel.team = %team);
         kit::propagation::add_links(&span, links.iter().cloned());
         async {
             let begun = Instant::now();
-            let Some(watermark_ms) = self.store.watermark_ms().await? else {
-                tracing::debug!("no ranking yet, a partition has not reported its progress");
-                return Ok(None);
-            };
             let as_of = Timestamp(now()?.0.div_euclid(MICROS_PER_SECOND) * MICROS_PER_SECOND);
-            let data_through = as_of.min(Timestamp(watermark_ms.saturating_mul(1_000)));
+            let data_through = as_of.min(watermark);
             let before = as_of.minus_days(CHANGE_DAYS);
             let (facts, facts_before) =
                 tokio::try_join!(self.store.facts(team, as_of), self.store.facts(team, before))?;
@@ -176,7 +175,7 @@ impl Ranker {
                 duration_ms = begun.elapsed().as_millis(),
                 "ranking published"
             );
-            Ok(Some(as_of))
+            Ok(as_of)
         }
         .instrument(span)
         .await

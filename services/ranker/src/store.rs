@@ -49,8 +49,8 @@ impl Store {
         Self { client }
     }
 
-    /// The instant through which every input partition is durable, in Unix milliseconds; none while a partition is silent.
-    pub(crate) async fn watermark_ms(&self) -> anyhow::Result<Option<i64>> {
+    /// The instant through which every input partition is durable; none while a partition has not reported yet.
+    pub(crate) async fn watermark(&self) -> anyhow::Result<Option<Timestamp>> {
         let (watermark_ms, topics, silent) = self
             .client
             .query(
@@ -71,7 +71,7 @@ impl Store {
             .await
             .context("cannot read the watermark")?;
         let complete = topics == wire::topics::INPUTS.len() as u64 && silent == 0;
-        Ok(complete.then_some(watermark_ms))
+        Ok(complete.then_some(Timestamp(watermark_ms.saturating_mul(1_000))))
     }
 
     /// Every team that any event names.

@@ -41,6 +41,13 @@ async fn every_malformed_example_becomes_a_dead_letter_and_every_valid_one_a_row
     })
     .await;
 
+    eventually("every malformed example is a dead letter", WRITTEN_MAX, async || {
+        let sql = "SELECT count() FROM dead_letters";
+        let letters = client.query(sql).fetch_one::<u64>().await.map_err(|error| error.to_string())?;
+        if letters == invalid.len() as u64 { Ok(()) } else { Err(format!("{letters} of {}", invalid.len())) }
+    })
+    .await;
+
     let mut wrong = Vec::new();
     let mut offsets: BTreeMap<&str, i64> = BTreeMap::new();
     for example in &invalid {

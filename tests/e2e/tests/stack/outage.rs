@@ -121,6 +121,7 @@ async fn every_event_is_there(stack: &Stack, produced: u64) {
     })
     .await;
     let ids = client.query("SELECT DISTINCT toUInt64(id) FROM usage").fetch_all::<u64>().await.expect("ids");
-    let missing: BTreeSet<u64> = (0..produced).collect::<BTreeSet<_>>().difference(&ids.into_iter().collect()).copied().collect();
+    let missing: BTreeSet<u64> =
+        (0..produced).collect::<BTreeSet<_>>().difference(&ids.into_iter().collect()).copied().collect();
     assert!(missing.is_empty(), "missing: {missing:?}");
 }

@@ -83,8 +83,10 @@ fn compare(team: &str, answered: &Value, expected: &Ranking, week_ago: &Ranking)
         assert_eq!(ids, expected_ids, "{team} {list}");
         for (item, expected) in items.iter().zip(expected) {
             compare_item(&format!("{team} {}", expected.feature), item, expected);
-            let change =
-                before.iter().find(|past| past.feature == expected.feature).map(|past| past.rank as i64 - expected.rank as i64);
+            let change = before
+                .iter()
+                .find(|past| past.feature == expected.feature)
+                .map(|past| past.rank as i64 - expected.rank as i64);
             assert_eq!(item["rank_change_7d"].as_i64(), change, "{team} {}", expected.feature);
         }
     }

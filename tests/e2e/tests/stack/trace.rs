@@ -81,9 +81,8 @@ async fn metrics_have_conventional_names(flywheel: &Flywheel, receiver: &OtlpRec
         ]
         .map(str::to_owned),
     );
-    let exported = receiver.wait_for(ARRIVED_MAX, |receiver| {
-        expected.is_subset(&receiver.metric_names()).then(|| receiver.metrics())
-    });
+    let exported = receiver
+        .wait_for(ARRIVED_MAX, |receiver| expected.is_subset(&receiver.metric_names()).then(|| receiver.metrics()));
     let exported = exported.await.unwrap_or_else(|error| panic!("{error:#}"));
     for metric in exported.iter().filter(|metric| metric.name.ends_with(".duration")) {
         assert_eq!(metric.unit, "s", "{}", metric.name);
