@@ -32,7 +32,7 @@ async fn every_malformed_example_becomes_a_dead_letter_and_every_valid_one_a_row
     let invalid = examples("invalid").expect("the examples are readable");
     let valid = examples("valid").expect("the examples are readable");
     // All in one partition, the malformed first: were one to block it, no valid event would arrive.
-    produce(&stack, invalid.iter().chain(&valid).map(|example| in_partition_0(example)));
+    produce(&stack, invalid.iter().chain(&valid).map(in_partition_0));
 
     let client = testkit::clickhouse(&stack, Role::Ranker);
     eventually("every valid example is a row", WRITTEN_MAX, async || {

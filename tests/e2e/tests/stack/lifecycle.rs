@@ -38,7 +38,7 @@ async fn what_cannot_work_ends_with_one_clear_line() {
     let taken = taken.local_addr().expect("its address").to_string();
     for (arguments, expected) in [
         (vec!["run", "--admin-listen", &taken], format!("cannot listen on {taken} for the admin port")),
-        (vec!["run", "--admin-listen", "127.0.0.1:0", "--api-listen", &taken], format!("{taken}")),
+        (vec!["run", "--admin-listen", "127.0.0.1:0", "--api-listen", &taken], taken.clone()),
         (
             vec!["api", "--api-listen", "0.0.0.0:0"],
             "the API has no keys yet, so it does not listen on 0.0.0.0:0".to_owned(),
