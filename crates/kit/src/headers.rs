@@ -46,3 +46,37 @@ fn get(headers: &BorrowedHeaders, index: usize) -> Option<Header<'_>> {
         Some((name, value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::bindings::{rd_kafka_header_add, rd_kafka_headers_destroy, rd_kafka_headers_new};
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_utf8_is_read_like_any_other() {
+        // SAFETY: the list is made here, filled with bytes that are copied, read while it lives, and destroyed once.
+        unsafe {
+            let list = rd_kafka_headers_new(3);
+            for (name, value) in [(&b"ce_id"[..], &b"1"[..]), (b"\xff\xfe", b"2"), (b"ce_type", b"\xff")] {
+                let added = rd_kafka_header_add(
+                    list,
+                    name.as_ptr().cast(),
+                    name.len() as isize,
+                    value.as_ptr().cast(),
+                    value.len() as isize,
+                );
+                assert!(!added.is_error());
+            }
+            let headers: Vec<Header<'_>> =
+                (0..).map_while(|index| get(&*list.cast::<BorrowedHeaders>(), index)).collect();
+            assert_eq!(
+                headers.iter().map(|(name, _)| name.as_ref()).collect::<Vec<_>>(),
+                ["ce_id", "\u{fffd}\u{fffd}", "ce_type"]
+            );
+            assert_eq!(find(&headers, "ce_type"), Some(&b"\xff"[..]));
+            assert_eq!(find(&headers, "ce_time"), None);
+            rd_kafka_headers_destroy(list);
+        }
+    }
+}

@@ -77,3 +77,55 @@ impl Roles {
         first_failure.map_or(Ok(()), Err)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(50);
+
+    /// What joining says when `roles` run beside one that stops as it should.
+    async fn join(add: impl FnOnce(&mut Roles, &CancellationToken)) -> Result<(), String> {
+        let shutdown = CancellationToken::new();
+        let mut roles = Roles::new(shutdown.clone());
+        let orderly = shutdown.clone();
+        roles.spawn("orderly", async move {
+            orderly.cancelled().await;
+            Ok(())
+        });
+        add(&mut roles, &shutdown);
+        roles.join(SOON).await.map_err(|error| format!("{error:#}"))
+    }
+
+    #[tokio::test]
+    async fn roles_that_stop_when_asked_are_a_success() {
+        assert_eq!(join(|_, shutdown| shutdown.cancel()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_role_that_fails_stops_the_others_and_is_named() {
+        let failed = join(|roles, _| roles.spawn("ingest", async { anyhow::bail!("no luck") })).await;
+        assert_eq!(failed, Err("role ingest failed: no luck".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_role_that_just_ends_is_a_failure_too() {
+        let ended = join(|roles, _| roles.spawn("api", async { Ok(()) })).await;
+        assert_eq!(ended, Err("role api ended although nobody asked it to".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure() {
+        let panicked = join(|roles, _| roles.spawn("api", async { panic!("a bug") })).await;
+        assert!(panicked.is_err_and(|error| error.starts_with("a role panicked")));
+    }
+
+    #[tokio::test]
+    async fn a_role_that_does_not_stop_is_left_behind_at_the_deadline() {
+        let stuck = join(|roles, shutdown| {
+            roles.spawn("stuck", std::future::pending());
+            shutdown.cancel();
+        });
+        assert_eq!(stuck.await, Err("the roles did not stop within 50 ms".to_owned()));
+    }
+}

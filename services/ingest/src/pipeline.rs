@@ -7,7 +7,7 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -42,7 +42,8 @@ pub(crate) struct Pipeline {
     progress: Arc<Mutex<Progress>>,
     filling: Batch,
     writing: Option<Pin<Box<dyn Future<Output = Batch> + Send>>>,
-    paused: bool,
+    /// At which count of assignments the partitions were paused; none while they are not.
+    paused_at: Option<u64>,
     last_error: Option<RDKafkaErrorCode>,
 }
 
@@ -54,7 +55,7 @@ impl Pipeline {
         progress: Arc<Mutex<Progress>>,
     ) -> Self {
         let filling = Batch::default();
-        Self { config, consumer, writer, progress, filling, writing: None, paused: false, last_error: None }
+        Self { config, consumer, writer, progress, filling, writing: None, paused_at: None, last_error: None }
     }
 
     /// Runs until `shutdown`, then writes and commits what was received.
@@ -85,20 +86,21 @@ impl Pipeline {
         }
     }
 
+    /// A full batch pauses every partition, those that are assigned meanwhile too: a new one starts unpaused.
     fn pause_or_resume(&mut self) -> anyhow::Result<()> {
-        let full = self.filling.is_full(&self.config);
-        if full == self.paused {
+        let wanted = self.filling.is_full(&self.config).then(|| self.progress().assignments());
+        if wanted == self.paused_at {
             return Ok(());
         }
         let assignment = self.consumer.assignment()?;
-        if full {
+        if wanted.is_some() {
             self.consumer.pause(&assignment)?;
             tracing::info!("intake paused, a full batch waits for clickhouse");
         } else {
             self.consumer.resume(&assignment)?;
             tracing::info!("intake resumed");
         }
-        self.paused = full;
+        self.paused_at = wanted;
         Ok(())
     }
 
@@ -139,7 +141,7 @@ impl Pipeline {
     fn acknowledge(&mut self, batch: &Batch, mode: CommitMode) {
         self.writing = None;
         let mut offsets = TopicPartitionList::new();
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = self.progress();
         for ((topic, partition), position) in &batch.positions {
             if progress.is_assigned(topic, *partition) {
                 progress.durable(topic, *partition, position.next, position.timestamp_ms);
@@ -154,6 +156,10 @@ impl Pipeline {
             // The next commit covers this one; until then a restart would read these records again.
             tracing::warn!(error = error.to_string(), "offsets were not committed");
         }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what was received. The caller's deadline bounds it; what is not written then is read again after a restart.

@@ -11,6 +11,7 @@ use domain::ids::{Offset, Partition};
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     partitions: BTreeMap<(String, Partition), State>,
+    assignments: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +35,12 @@ impl Progress {
     /// The group gave us a partition.
     pub(crate) fn assigned(&mut self, topic: &str, partition: Partition) {
         self.partitions.insert((topic.to_owned(), partition), State::default());
+        self.assignments += 1;
+    }
+
+    /// How many partitions were ever assigned: it changes with every new one.
+    pub(crate) fn assignments(&self) -> u64 {
+        self.assignments
     }
 
     /// The group took a partition away.
