@@ -131,8 +131,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        // Our own events have up to a dozen members.
-        let mut object = Vec::with_capacity(12);
+        // Nothing in advance: a record of many small objects would multiply it.
+        let mut object = Vec::new();
         while let Some(Name(name)) = members.next_key()? {
             object.push((name, members.next_value()?));
         }
