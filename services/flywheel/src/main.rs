@@ -8,9 +8,21 @@ use flywheel::cli::Cli;
 /// The last spans and metrics get this long to leave.
 const TELEMETRY_FLUSH_MAX: Duration = Duration::from_secs(3);
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Calls into librdkafka block their thread; one that still waits for a broker is left behind after this long.
+const BLOCKED_MAX: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
     let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the runtime")),
+    };
+    let code = runtime.block_on(run(cli));
+    runtime.shutdown_timeout(BLOCKED_MAX);
+    code
+}
+
+async fn run(cli: Cli) -> ExitCode {
     let telemetry = match kit::telemetry::init("flywheel", env!("CARGO_PKG_VERSION"), &cli.telemetry) {
         Ok(telemetry) => telemetry,
         Err(error) => return failed(&error),

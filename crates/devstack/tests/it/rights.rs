@@ -18,7 +18,7 @@ async fn each_user_has_its_rights_and_no_others() {
 
     let migrate = async |sql: &str| query(&stack, Role::Migrate, sql).await.unwrap();
     migrate("CREATE DATABASE other_name").await;
-    for table in ["rows", "rankings", "ranking_items"] {
+    for table in ["rows", "rankings", "ranking_items", "request_texts"] {
         migrate(&format!("CREATE TABLE other_name.{table} (n UInt8) ENGINE = ReplacingMergeTree ORDER BY n")).await;
     }
     migrate("CREATE TABLE other_name.sums (n UInt64) ENGINE = SummingMergeTree ORDER BY tuple()").await;
@@ -44,8 +44,9 @@ async fn each_user_has_its_rights_and_no_others() {
     assert_denied(&stack, Role::Ranker, "DROP TABLE other_name.rankings").await;
     assert_denied(&stack, Role::Ranker, "TRUNCATE TABLE other_name.rankings").await;
 
-    let limited = "SELECT count() FROM other_name.rows SETTINGS max_execution_time = 5";
-    assert_eq!(query(&stack, Role::Grafana, limited).await.as_deref(), Ok("2"));
+    let limited = "SELECT count() FROM other_name.rankings SETTINGS max_execution_time = 5";
+    assert_eq!(query(&stack, Role::Grafana, limited).await.as_deref(), Ok("1"));
+    assert_denied(&stack, Role::Grafana, "SELECT count() FROM other_name.request_texts").await;
     assert_denied(&stack, Role::Grafana, "SELECT 1 SETTINGS max_memory_usage = 0").await;
     assert_denied(&stack, Role::Grafana, "INSERT INTO other_name.rankings VALUES (2)").await;
     assert_denied(&stack, Role::Grafana, "SELECT * FROM system.processes").await;
