@@ -1,6 +1,6 @@
 //! Follows what ingest says it wrote.
 
-use std::{collections::HashSet, collections::VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 use domain::ids::TeamId;
 use opentelemetry::trace::SpanContext;
@@ -11,6 +11,8 @@ use crate::store::{Change, Store};
 const OVERLAP_US: i64 = 10_000_000;
 /// Changes read at once. There is one for each team in each batch.
 const CHANGES_MAX: u32 = 10_000;
+/// Sorts before the id of every change.
+const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
 /// Changes remembered, so that one read twice counts once. Counting one twice would only cost a ranking.
 const SEEN_MAX: usize = 100_000;
 
@@ -39,14 +41,16 @@ impl Changes {
     /// What was written since the last call.
     pub(crate) async fn poll(&mut self) -> anyhow::Result<Vec<Changed>> {
         let mut changed = Vec::new();
+        let mut after = (self.newest.saturating_sub(OVERLAP_US), NO_ID.to_owned());
         loop {
-            let changes = self.store.changes(self.newest.saturating_sub(OVERLAP_US), CHANGES_MAX).await?;
+            let changes = self.store.changes(after.0, &after.1, CHANGES_MAX).await?;
             let full = changes.len() == CHANGES_MAX as usize;
-            let before = self.newest;
+            // There may be more than one answer holds: go on from its end.
+            let end = changes.last().filter(|_| full).map(|last| (last.changed_at, last.id.clone()));
             changed.extend(changes.into_iter().filter_map(|change| self.take(change)));
-            // More than one answer holds: go on from its end, as long as that gets us on.
-            if !full || self.newest == before {
-                return Ok(changed);
+            match end {
+                Some(end) => after = end,
+                None => return Ok(changed),
             }
         }
     }

@@ -75,16 +75,17 @@ struct Ranker {
     metrics: Metrics,
 }
 
-/// How long to wait before the next look, and whether the last one failed.
+/// How long to wait before the next look, and what was said of the last one.
 struct State {
     pause: Duration,
     failing: bool,
+    waiting: bool,
 }
 
 impl Ranker {
     /// Starts again, after a pause, whenever the changes cannot be followed.
     async fn keep_current(&self) -> std::convert::Infallible {
-        let mut state = State { pause: Duration::from_millis(self.config.poll_ms), failing: false };
+        let mut state = State { pause: Duration::from_millis(self.config.poll_ms), failing: false, waiting: false };
         let mut schedule = Schedule::new(self.config.refresh_s);
         loop {
             let Err(error) = self.follow(&mut schedule, &mut state).await;
@@ -100,22 +101,31 @@ impl Ranker {
     ) -> Result<std::convert::Infallible, anyhow::Error> {
         // The place in the changes first, then the teams: what comes between the two is seen twice rather than never.
         let mut changes = Changes::from_now(self.store.clone()).await?;
+        let now_s = now_s()?;
         for team in self.store.teams().await? {
-            schedule.changed(team, None);
+            schedule.changed(team, None, now_s);
         }
         loop {
-            for changed in changes.poll().await? {
+            let changed = changes.poll().await?;
+            let now_s = self::now_s()?;
+            for changed in changed {
                 match changed.team {
-                    Some(team) => schedule.changed(team, changed.link),
-                    None => schedule.all_changed(changed.link.as_ref()),
+                    Some(team) => schedule.changed(team, changed.link, now_s),
+                    None => schedule.all_changed(changed.link.as_ref(), now_s),
                 }
             }
-            let due = schedule.due(now()?.0.div_euclid(MICROS_PER_SECOND));
+            let due = schedule.due(now_s);
+            if due.is_empty() {
+                self.succeeded(state).await;
+                continue;
+            }
             // Before any row is read: what is durable by then is in the facts.
-            let watermark = if due.is_empty() { None } else { self.store.watermark().await? };
+            let Some(watermark) = self.store.watermark().await? else {
+                self.waiting(state).await;
+                continue;
+            };
             let mut first_error = None;
-            // Without a watermark a partition has not reported its progress yet, and nothing can be promised.
-            for (team, watermark) in due.into_iter().filter_map(|team| Some((team, watermark?))) {
+            for team in due {
                 let links = schedule.begin(&team);
                 match self.publish(&team, watermark, &links).await {
                     Ok(as_of) => schedule.published(&team, as_of.0.div_euclid(MICROS_PER_SECOND)),
@@ -138,8 +148,18 @@ impl Ranker {
         if state.failing {
             tracing::info!("rankings are current again");
         }
-        *state = State { pause: Duration::from_millis(self.config.poll_ms), failing: false };
+        *state = State { pause: Duration::from_millis(self.config.poll_ms), failing: false, waiting: false };
         tokio::time::sleep(state.pause).await;
+    }
+
+    /// A partition has not reported its progress yet, so that nothing can be promised: says so once, and looks again.
+    async fn waiting(&self, state: &mut State) {
+        self.part.unready("an input partition has not reported its progress yet");
+        if !state.waiting {
+            tracing::info!("rankings wait until ingest has reported the progress of every input partition");
+        }
+        state.waiting = true;
+        tokio::time::sleep(Duration::from_millis(self.config.poll_ms)).await;
     }
 
     /// Says so once, then waits a little longer every time.
@@ -180,6 +200,10 @@ impl Ranker {
         .instrument(span)
         .await
     }
+}
+
+fn now_s() -> anyhow::Result<i64> {
+    Ok(now()?.0.div_euclid(MICROS_PER_SECOND))
 }
 
 fn now() -> anyhow::Result<Timestamp> {

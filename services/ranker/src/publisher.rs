@@ -71,10 +71,10 @@ impl Publisher {
         ranking: &Ranking,
     ) -> anyhow::Result<()> {
         let document = serde_json::to_string(ranking).context("cannot serialize the ranking")?;
-        let mut insert = self
-            .client
-            .insert::<SnapshotRow>("rankings")
+        // The first insert asks for the table's columns, which the insert's own timeouts do not cover.
+        let mut insert = tokio::time::timeout(INSERT_MAX, self.client.insert::<SnapshotRow>("rankings"))
             .await
+            .context("ClickHouse does not answer")?
             .context("cannot insert the snapshot")?
             .with_timeouts(Some(INSERT_MAX), Some(INSERT_MAX));
         insert.write(&SnapshotRow::new(as_of, data_through, ranking, document.clone())).await?;

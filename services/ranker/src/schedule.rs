@@ -15,6 +15,7 @@ pub(crate) struct Schedule {
 #[derive(Debug, Default)]
 struct Team {
     changed: bool,
+    noticed_s: Option<i64>,
     published_s: Option<i64>,
     links: Vec<SpanContext>,
 }
@@ -25,20 +26,21 @@ impl Schedule {
         Self { refresh_s, teams: BTreeMap::new() }
     }
 
-    /// The team has new rows, written under the span `link`.
-    pub(crate) fn changed(&mut self, team: TeamId, link: Option<SpanContext>) {
+    /// The team has new rows, written under the span `link` and noticed at `now_s`.
+    pub(crate) fn changed(&mut self, team: TeamId, link: Option<SpanContext>, now_s: i64) {
         let team = self.teams.entry(team).or_default();
         team.changed = true;
+        team.noticed_s = Some(now_s);
         if team.links.len() < kit::propagation::LINKS_MAX {
             team.links.extend(link);
         }
     }
 
     /// Something that touches every known team has changed.
-    pub(crate) fn all_changed(&mut self, link: Option<&SpanContext>) {
+    pub(crate) fn all_changed(&mut self, link: Option<&SpanContext>, now_s: i64) {
         let teams: Vec<TeamId> = self.teams.keys().cloned().collect();
         for team in teams {
-            self.changed(team, link.cloned());
+            self.changed(team, link.cloned(), now_s);
         }
     }
 
@@ -67,9 +69,12 @@ impl Schedule {
     }
 
     /// The team's ranking as of `as_of_s` is published.
+    ///
+    /// What happened later in that second is not in it, though its rows may have been noticed: they are for the next.
     pub(crate) fn published(&mut self, team: &TeamId, as_of_s: i64) {
         if let Some(team) = self.teams.get_mut(team) {
             team.published_s = Some(as_of_s);
+            team.changed |= team.noticed_s.is_some_and(|noticed_s| noticed_s >= as_of_s);
         }
     }
 
@@ -93,7 +98,7 @@ mod tests {
 
     fn published_at(now_s: i64) -> Schedule {
         let mut schedule = Schedule::new(60);
-        schedule.changed(team(), None);
+        schedule.changed(team(), None, now_s - 1);
         schedule.begin(&team());
         schedule.published(&team(), now_s);
         schedule
@@ -103,16 +108,28 @@ mod tests {
     fn a_new_team_is_due_at_once() {
         let mut schedule = Schedule::new(60);
         assert_eq!(schedule.due(100), []);
-        schedule.changed(team(), None);
+        schedule.changed(team(), None, 100);
         assert_eq!(schedule.due(100), [team()]);
     }
 
     #[test]
     fn a_changed_team_is_due_in_the_next_second() {
         let mut schedule = published_at(100);
-        schedule.changed(team(), None);
+        schedule.changed(team(), None, 100);
         assert_eq!(schedule.due(100), []);
         assert_eq!(schedule.due(101), [team()]);
+    }
+
+    #[test]
+    fn a_change_of_the_second_that_was_ranked_is_ranked_once_more() {
+        let mut schedule = published_at(100);
+        schedule.changed(team(), None, 101);
+        schedule.begin(&team());
+        schedule.published(&team(), 101);
+        assert_eq!(schedule.due(102), [team()]);
+        schedule.begin(&team());
+        schedule.published(&team(), 102);
+        assert_eq!(schedule.due(103), []);
     }
 
     #[test]
@@ -125,9 +142,9 @@ mod tests {
     #[test]
     fn what_changes_while_a_ranking_is_computed_is_for_the_next() {
         let mut schedule = Schedule::new(60);
-        schedule.changed(team(), None);
+        schedule.changed(team(), None, 98);
         schedule.begin(&team());
-        schedule.changed(team(), None);
+        schedule.changed(team(), None, 99);
         schedule.published(&team(), 100);
         assert_eq!(schedule.due(101), [team()]);
     }
@@ -135,7 +152,7 @@ mod tests {
     #[test]
     fn a_failed_ranking_stays_due() {
         let mut schedule = published_at(100);
-        schedule.changed(team(), None);
+        schedule.changed(team(), None, 100);
         let links = schedule.begin(&team());
         schedule.failed(&team(), links);
         assert_eq!(schedule.due(101), [team()]);
@@ -145,7 +162,7 @@ mod tests {
     fn who_waited_longest_comes_first() {
         let mut schedule = published_at(100);
         let other = TeamId::parse("b").unwrap();
-        schedule.changed(other.clone(), None);
+        schedule.changed(other.clone(), None, 49);
         schedule.begin(&other);
         schedule.published(&other, 50);
         assert_eq!(schedule.due(200), [other, team()]);

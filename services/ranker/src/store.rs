@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clickhouse::{Client, Row};
 use domain::{
     catalog::{
@@ -29,6 +29,7 @@ const ALWAYS: i64 = i64::MIN;
 #[derive(Clone)]
 pub(crate) struct Store {
     client: Client,
+    query_max: Duration,
 }
 
 /// A batch of rows that ingest wrote for a team.
@@ -46,15 +47,13 @@ impl Store {
     pub(crate) fn new(client: Client, query_max: Duration) -> Self {
         // The server stops what nobody waits for any more.
         let client = client.with_setting("max_execution_time", query_max.as_secs().max(1).to_string());
-        Self { client }
+        Self { client, query_max }
     }
 
     /// The instant through which every input partition is durable; none while a partition has not reported yet.
     pub(crate) async fn watermark(&self) -> anyhow::Result<Option<Timestamp>> {
-        let (watermark_ms, topics, silent) = self
-            .client
-            .query(
-                "SELECT toUnixTimestamp64Milli(min(progress)), count(), countIf(reported < expected)
+        let query = self.client.query(
+            "SELECT toUnixTimestamp64Milli(min(progress)), count(), countIf(reported < expected)
                 FROM
                 (
                     SELECT topic, min(reached) AS progress, count() AS reported, max(partitions) AS expected
@@ -66,20 +65,18 @@ impl Store {
                     )
                     GROUP BY topic
                 )",
-            )
-            .fetch_one::<(i64, u64, u64)>()
-            .await
-            .context("cannot read the watermark")?;
+        );
+        let (watermark_ms, topics, silent) = self
+            .within(async { query.fetch_one::<(i64, u64, u64)>().await.context("cannot read the watermark") })
+            .await?;
         let complete = topics == wire::topics::INPUTS.len() as u64 && silent == 0;
         Ok(complete.then_some(Timestamp(watermark_ms.saturating_mul(1_000))))
     }
 
     /// Every team that any event names.
     pub(crate) async fn teams(&self) -> anyhow::Result<Vec<TeamId>> {
-        let teams = self
-            .client
-            .query(
-                "SELECT DISTINCT toString(team) FROM
+        let query = self.client.query(
+            "SELECT DISTINCT toString(team) FROM
                 (
                     SELECT team FROM teams
                     UNION ALL SELECT DISTINCT team FROM features
@@ -87,49 +84,48 @@ impl Store {
                     UNION ALL SELECT DISTINCT team FROM usage
                     UNION ALL SELECT DISTINCT team FROM needs
                 )",
-            )
-            .fetch_all::<String>()
-            .await
-            .context("cannot read the teams")?;
+        );
+        let teams = self.within(async { query.fetch_all::<String>().await.context("cannot read the teams") }).await?;
         teams.iter().map(|team| TeamId::parse(team).with_context(|| format!("stored team {team:?}"))).collect()
     }
 
     /// The moment of the newest change, in Unix microseconds; 0 if there is none.
     pub(crate) async fn newest_change(&self) -> anyhow::Result<i64> {
-        self.client
-            .query("SELECT toUnixTimestamp64Micro(max(changed_at)) FROM team_changes")
-            .fetch_one::<i64>()
-            .await
-            .context("cannot read the newest change")
+        let query = self.client.query("SELECT toUnixTimestamp64Micro(max(changed_at)) FROM team_changes");
+        self.within(async { query.fetch_one::<i64>().await.context("cannot read the newest change") }).await
     }
 
-    /// At most `changes_max` changes after `since`, in Unix microseconds, oldest first.
-    pub(crate) async fn changes(&self, since: i64, changes_max: u32) -> anyhow::Result<Vec<Change>> {
-        self.client
+    /// At most `changes_max` changes after the one at `since`, in Unix microseconds, with the id `after`, in the order of both.
+    pub(crate) async fn changes(&self, since: i64, after: &str, changes_max: u32) -> anyhow::Result<Vec<Change>> {
+        let query = self.client
             .query(
-                "SELECT toString(id) AS id, team, toUnixTimestamp64Micro(team_changes.changed_at) AS changed_at, traceparent
+                "SELECT toString(team_changes.id) AS id, team, toUnixTimestamp64Micro(team_changes.changed_at) AS changed_at,
+                    traceparent
                 FROM team_changes
-                WHERE team_changes.changed_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC')
-                ORDER BY team_changes.changed_at
+                WHERE team_changes.changed_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
+                    AND (team_changes.changed_at, team_changes.id)
+                        > (fromUnixTimestamp64Micro({since:Int64}, 'UTC'), toUUID({after:String}))
+                ORDER BY team_changes.changed_at, team_changes.id
                 LIMIT {changes_max:UInt32}",
             )
             .param("since", since)
-            .param("changes_max", changes_max)
-            .fetch_all::<Change>()
-            .await
-            .context("cannot read the changes")
+            .param("after", after)
+            .param("changes_max", changes_max);
+        self.within(async { query.fetch_all::<Change>().await.context("cannot read the changes") }).await
     }
 
     /// What the score needs to know of `team` at `as_of`.
     pub(crate) async fn facts(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Facts> {
-        let catalog = self.catalog(team, as_of).await?;
+        let catalog = self.within(self.catalog(team, as_of)).await?;
         let parameters = catalog.parameters();
-        let ((measured, known), accounts) =
-            tokio::try_join!(self.known(team, as_of), self.accounts(team, as_of, &parameters))?;
+        let ((measured, known), accounts) = tokio::try_join!(
+            self.within(self.known(team, as_of)),
+            self.within(self.accounts(team, as_of, &parameters)),
+        )?;
         let launches = Launches::of(&catalog, &known);
         let (statements, needs) = tokio::try_join!(
-            self.statements(team, as_of, &launches),
-            self.needs(team, as_of, &parameters, &launches),
+            self.within(self.statements(team, as_of, &launches)),
+            self.within(self.needs(team, as_of, &parameters, &launches)),
         )?;
         Ok(Facts { as_of, catalog, accounts, statements, needs, measured, known })
     }
@@ -239,6 +235,12 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// Gives up on a server that neither answers nor closes the connection: it would be waited for without end.
+    async fn within<T>(&self, answer: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let answered = tokio::time::timeout(self.query_max, answer).await;
+        answered.unwrap_or_else(|_| bail!("ClickHouse did not answer within {} ms", self.query_max.as_millis()))
     }
 
     /// A query about one team at one instant.
@@ -370,10 +372,11 @@ GROUP BY feature";
 const ACCOUNTS: &str = "
 WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of,
     fromUnixTimestamp64Micro({window_start:Int64}, 'UTC') AS window_start
-SELECT account, tier, segments, last_event > window_start AS active, last_use > window_start AS used, used_events > 0 AS ever_used
+SELECT account, tier, segments, last_event > window_start AS active, ever_used AND last_use > window_start AS used, ever_used
 FROM
 (
-    SELECT account, max(last) AS last_event, maxIf(last, is_use) AS last_use, countIf(is_use) AS used_events
+    -- Without any use `last_use` is 1970, which a window of decades reaches: `ever_used` decides.
+    SELECT account, max(last) AS last_event, maxIf(last, is_use) AS last_use, max(is_use) AS ever_used
     FROM
     (
         SELECT account, max(time) AS last, false AS is_use FROM requests WHERE team = {team:String} AND time <= as_of GROUP BY account
@@ -450,7 +453,7 @@ fn tier(value: i8) -> anyhow::Result<Tier> {
         0 | 1 => Ok(Tier::Standard),
         2 => Ok(Tier::Growth),
         3 => Ok(Tier::Enterprise),
-        _ => anyhow::bail!("stored tier {value} is unknown"),
+        _ => bail!("stored tier {value} is unknown"),
     }
 }
 
@@ -461,7 +464,7 @@ fn status(value: i8) -> anyhow::Result<Status> {
         3 => Ok(Status::Building),
         4 => Ok(Status::Launched),
         5 => Ok(Status::Retired),
-        _ => anyhow::bail!("stored status {value} is unknown"),
+        _ => bail!("stored status {value} is unknown"),
     }
 }
 
@@ -470,7 +473,7 @@ fn door(value: i8) -> anyhow::Result<Option<Door>> {
         0 => Ok(None),
         1 => Ok(Some(Door::OneWay)),
         2 => Ok(Some(Door::TwoWay)),
-        _ => anyhow::bail!("stored door {value} is unknown"),
+        _ => bail!("stored door {value} is unknown"),
     }
 }
 
