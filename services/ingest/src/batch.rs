@@ -68,7 +68,9 @@ impl Batch {
         let position = Position { next: Offset(place.offset.0 + 1), timestamp_ms: millis(place.received_at) };
         self.positions.insert((topic, place.partition), position);
         self.records += 1;
-        self.bytes += record.payload.map_or(0, <[u8]>::len);
+        // All that a dead letter keeps of the record.
+        let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
+        self.bytes += record.key.map_or(0, <[u8]>::len) + headers + record.payload.map_or(0, <[u8]>::len);
         self.opened_at.get_or_insert(now);
     }
 
@@ -85,5 +87,44 @@ impl Batch {
     /// When the batch must be written even if it is not full; `None` while it is empty.
     pub(crate) fn due_at(&self, limits: &IngestConfig) -> Option<Instant> {
         self.opened_at.map(|opened| opened + std::time::Duration::from_millis(limits.flush_age_ms_max))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use domain::{
+        record::{InputTopic, decode},
+        time::Timestamp,
+    };
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        limits: IngestConfig,
+    }
+
+    #[test]
+    fn headers_and_keys_fill_a_batch_too() {
+        let limits = Cli::parse_from(["", "--ingest-batch-bytes-max", "1000"]).limits;
+        let is_full_after = |key: &[u8], header: &[u8]| {
+            let headers = [("h", Some(header))];
+            let record = Record {
+                topic: InputTopic::Usage,
+                key: Some(key),
+                headers: &headers,
+                payload: None,
+                timestamp: Timestamp(0),
+            };
+            let place = Place { partition: Partition(0), offset: Offset(0), received_at: Timestamp(0) };
+            let mut batch = Batch::default();
+            batch.push("flywheel.usage.v1", place, &record, decode(&record), None, Instant::now());
+            batch.is_full(&limits)
+        };
+        assert!(!is_full_after(&[], &[0; 900]));
+        assert!(is_full_after(&[], &[0; 1000]));
+        assert!(is_full_after(&[0; 1000], &[]));
     }
 }

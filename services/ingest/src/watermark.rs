@@ -88,10 +88,10 @@ impl Publisher {
         if reached.is_empty() {
             return Ok(());
         }
-        let mut insert = self
-            .client
-            .insert::<ProgressRow>("ingest_progress")
-            .await?
+        // The first insert asks for the table's columns, which the insert's own timeouts do not cover.
+        let mut insert = tokio::time::timeout(ANSWER_MAX, self.client.insert::<ProgressRow>("ingest_progress"))
+            .await
+            .context("ClickHouse does not answer")??
             .with_timeouts(Some(ANSWER_MAX), Some(ANSWER_MAX));
         for reached in reached {
             let Some(partitions) = counts.get(&reached.topic) else { continue };

@@ -114,8 +114,11 @@ impl Writer {
     where
         R: RowOwned + RowWrite + Serialize,
     {
-        let mut insert =
-            self.client.insert::<R>(table).await?.with_timeouts(Some(self.insert_max), Some(self.insert_max));
+        // The first insert asks for the table's columns, which the insert's own timeouts do not cover.
+        let mut insert = tokio::time::timeout(self.insert_max, self.client.insert::<R>(table))
+            .await
+            .map_err(|_| Error::TimedOut)??
+            .with_timeouts(Some(self.insert_max), Some(self.insert_max));
         for row in rows {
             insert.write(row).await?;
         }
