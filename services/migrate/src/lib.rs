@@ -58,13 +58,19 @@ pub async fn run(
 ) -> anyhow::Result<Report> {
     let mut report = Report::default();
     let deadline = Instant::now() + Duration::from_millis(config.wait_ms_max);
-    let work = async {
-        topics::migrate(config, kafka, deadline, &mut report).await.context("cannot migrate the Kafka topics")?;
-        schema::migrate(config, clickhouse, deadline, &mut report).await.context("cannot migrate the ClickHouse schema")
-    };
+    until(&shutdown, topics::migrate(config, kafka, deadline, &mut report))
+        .await
+        .context("cannot migrate the Kafka topics")?;
+    schema::migrate(config, clickhouse, deadline, &shutdown, &mut report)
+        .await
+        .context("cannot migrate the ClickHouse schema")?;
+    Ok(report)
+}
+
+/// Does `work`, unless `shutdown` comes first.
+async fn until<T>(shutdown: &CancellationToken, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::select! {
-        done = work => done?,
+        done = work => done,
         () = shutdown.cancelled() => anyhow::bail!("interrupted; run it again, every step is safe to repeat"),
     }
-    Ok(report)
 }

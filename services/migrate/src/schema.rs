@@ -9,8 +9,9 @@ use anyhow::{Context, bail, ensure};
 use clickhouse::{Client, Row};
 use kit::config::ClickHouseConfig;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
-use crate::{MIGRATIONS, MigrateConfig, Report, lock::Lock};
+use crate::{MIGRATIONS, MigrateConfig, Report, lock::Lock, until};
 
 /// The migrations that were applied, one row each.
 const RECORD: &str = "
@@ -36,10 +37,11 @@ pub(crate) async fn migrate(
     config: &MigrateConfig,
     clickhouse: &ClickHouseConfig,
     deadline: Instant,
+    shutdown: &CancellationToken,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let server = kit::clickhouse::client(&ClickHouseConfig { database: "default".to_owned(), ..clickhouse.clone() });
-    wait_until_up(&server, &clickhouse.url, deadline).await?;
+    until(shutdown, wait_until_up(&server, &clickhouse.url, deadline)).await?;
     let client = kit::clickhouse::client(clickhouse);
     if config.dry_run {
         let applied =
@@ -56,8 +58,8 @@ pub(crate) async fn migrate(
         .await
         .with_context(|| format!("cannot create the database {}", clickhouse.database))?;
     let lock = Lock::acquire(&client, Duration::from_secs(config.lock_age_s_max)).await?;
-    let done = apply(&client, report).await;
-    // The lock goes whether or not the step worked; a failed step is the more important of two errors.
+    let done = until(shutdown, apply(&client, report)).await;
+    // The lock goes whether the step worked, failed or was interrupted; a failed step is the more important of two errors.
     let released = lock.release(&client).await;
     done.and(released)
 }
