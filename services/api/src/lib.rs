@@ -65,7 +65,7 @@ pub async fn run_on(
     let part = health.part("api");
     metrics::observe(&store);
     let state = AppState::new(Arc::clone(&store), health);
-    tracing::info!(address = %listener.local_addr().context("cannot read the listener's address")?, "api is listening");
+    tracing::info!(server.address = %listener.local_addr().context("cannot read the listener's address")?, "api is listening");
     // A follower that fails takes the server with it: answers that nothing refreshes must not pass for current ones.
     let stop = shutdown.child_token();
     let serving = server::serve(listener, router::router(state, &config), config.connections_max, stop.clone());

@@ -135,7 +135,12 @@ pub struct Process {
 #[derive(Clone, Debug, Args)]
 pub struct ClickHouseArgs {
     /// ClickHouse's HTTP address.
-    #[arg(long = "clickhouse-url", env = "FLYWHEEL_CLICKHOUSE_URL", default_value = "http://127.0.0.1:8123")]
+    #[arg(
+        long = "clickhouse-url",
+        env = "FLYWHEEL_CLICKHOUSE_URL",
+        default_value = "http://127.0.0.1:8123",
+        value_parser = clickhouse_url
+    )]
     url: String,
     /// Database that holds Flywheel's tables.
     #[arg(long = "clickhouse-database", env = "FLYWHEEL_CLICKHOUSE_DATABASE", default_value = "flywheel")]
@@ -198,6 +203,18 @@ impl ClickHouseArgs {
     }
 }
 
+/// Credentials are refused in the address, because it is logged.
+fn clickhouse_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).map_err(|_| "takes an address such as http://127.0.0.1:8123".to_owned())?;
+    if url.scheme() != "http" || url.host().is_none() {
+        return Err("takes an http:// address such as http://127.0.0.1:8123".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("takes no user or password; they have flags and variables of their own".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -207,6 +224,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_address_that_cannot_work_or_would_leak_is_refused_before_anything_connects() {
+        for good in ["http://127.0.0.1:8123", "http://clickhouse:8123/", "http://[::1]:8123"] {
+            assert_eq!(clickhouse_url(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "127.0.0.1:8123", "localhost:8123", "https://h:8443", "tcp://h:9000", "http://u:p@h:8123"] {
+            assert!(clickhouse_url(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -87,7 +87,7 @@ async fn past(kafka: &KafkaConfig, shutdown: &CancellationToken) -> anyhow::Resu
             Err(error) => format!("{error:#}"),
         };
         if said.as_ref() != Some(&error) {
-            tracing::warn!(kafka.brokers = kafka.brokers, error, "waiting for Kafka");
+            tracing::warn!(server.address = kafka.brokers, error, "waiting for Kafka");
             said = Some(error);
         }
         tokio::select! {
