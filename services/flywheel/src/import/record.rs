@@ -141,6 +141,10 @@ impl Wire {
                 Some(text) if text.len() > TEXT_BYTES_MAX => {
                     return Err(format!("`{field}` is longer than {TEXT_BYTES_MAX} bytes"));
                 }
+                // An event with them would be a dead letter.
+                Some(text) if text.chars().any(char::is_control) => {
+                    return Err(format!("`{field}` holds control characters"));
+                }
                 _ => {}
             }
         }

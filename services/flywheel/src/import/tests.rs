@@ -263,6 +263,7 @@ fn what_is_wrong_with_a_line_is_said() {
         ("2024-01-02", "1900-01-01", "`comments[0].date` is before"),
         (r#""open""#, r#""maybe""#, "unknown variant"),
         (r#""a/b""#, r#""""#, "`source` is empty"),
+        (r#""T""#, r#""T\tU""#, "`title` holds control characters"),
         (r#""a/b""#, r#""/""#, "gives no feature id"),
         (r#""number":1"#, r#""number":-1"#, "invalid value"),
         (r#""state""#, r#""duplicate_of":1,"state""#, "names the record itself"),
