@@ -7,7 +7,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::record::Record;
 
-/// The span of sending `record`; disabled, and then free, when nobody listens. The key is left out: it names a customer.
+/// The span of sending `record`; disabled, and then free, when nobody listens. The key and the id are
+/// left out: the key names a customer, and so may an id that its maker derived.
 pub(crate) fn send_span(record: &Record) -> Span {
     tracing::info_span!(
         "send",
@@ -21,7 +22,6 @@ pub(crate) fn send_span(record: &Record) -> Span {
         messaging.destination.name = record.topic,
         messaging.destination.partition.id = field::Empty,
         messaging.kafka.offset = field::Empty,
-        messaging.message.id = record.id,
     )
 }
 

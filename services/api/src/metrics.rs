@@ -103,7 +103,7 @@ impl FollowerMetrics {
                 KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, RANKINGS),
             ],
         );
-        self.read.add(1, &[KeyValue::new("outcome", outcome)]);
+        self.read.add(1, &[KeyValue::new("flywheel.outcome", outcome)]);
     }
 }
 

@@ -15,21 +15,19 @@ use opentelemetry::trace::SpanContext;
 
 use crate::{
     config::IngestConfig,
-    rows::{Place, Rows, millis},
+    tables::{Place, Tables, millis},
 };
 
 /// Rows and the offsets they reach.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(crate) rows: Rows,
+    pub(crate) tables: Tables,
     /// How far the batch reaches, for each topic and partition.
     pub(crate) positions: BTreeMap<(&'static str, Partition), Position>,
     /// Rows for each team; under the empty name what touches every team.
     pub(crate) teams: BTreeMap<String, u64>,
     /// The producers' spans, at most [`kit::propagation::LINKS_MAX`].
     pub(crate) links: Vec<SpanContext>,
-    /// Records, valid or not.
-    pub(crate) records: u64,
     bytes: usize,
     opened_at: Option<Instant>,
 }
@@ -41,6 +39,8 @@ pub(crate) struct Position {
     pub(crate) next: Offset,
     /// Kafka's timestamp of the last record, Unix time in milliseconds.
     pub(crate) timestamp_ms: i64,
+    /// Records of the partition in the batch, valid or not.
+    pub(crate) records: u64,
 }
 
 impl Batch {
@@ -58,20 +58,29 @@ impl Batch {
             Ok(event) => {
                 let team = event.body.team().map(ToString::to_string).unwrap_or_default();
                 *self.teams.entry(team).or_default() += 1;
-                self.rows.push_event(place, event);
+                self.tables.push_event(place, &event);
             }
-            Err(reject) => self.rows.push_dead_letter(topic, place, record, reject),
+            Err(reject) => self.tables.push_dead_letter(topic, place, record, &reject),
         }
         if self.links.len() < kit::propagation::LINKS_MAX {
             self.links.extend(link);
         }
-        let position = Position { next: Offset(place.offset.0 + 1), timestamp_ms: millis(place.received_at) };
+        let records = self.positions.get(&(topic, place.partition)).map_or(0, |position| position.records);
+        let position = Position {
+            next: Offset(place.offset.0 + 1),
+            timestamp_ms: millis(place.received_at),
+            records: records + 1,
+        };
         self.positions.insert((topic, place.partition), position);
-        self.records += 1;
         // All that a dead letter keeps of the record.
         let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
         self.bytes += record.key.map_or(0, <[u8]>::len) + headers + record.payload.map_or(0, <[u8]>::len);
         self.opened_at.get_or_insert(now);
+    }
+
+    /// Records, valid or not.
+    pub(crate) fn records(&self) -> u64 {
+        self.positions.values().map(|position| position.records).sum()
     }
 
     /// Whether there is anything to write.
@@ -81,7 +90,7 @@ impl Batch {
 
     /// Whether no further record should be added.
     pub(crate) fn is_full(&self, limits: &IngestConfig) -> bool {
-        self.rows.len() >= limits.batch_rows_max || self.bytes >= limits.batch_bytes_max
+        self.tables.rows() >= limits.batch_rows_max || self.bytes >= limits.batch_bytes_max
     }
 
     /// When the batch must be written even if it is not full; `None` while it is empty.

@@ -3,7 +3,8 @@
 //! # Layout
 //! - [`config`]: its options.
 //! - `consumer`: the Kafka consumer and its settings.
-//! - `rows`: the ClickHouse rows, and which event becomes which.
+//! - `tables`: the ClickHouse tables as columns, and which event fills which.
+//! - `native`: ClickHouse's Native format, in which the columns are sent.
 //! - `batch`: what waits to be written, with the offsets it reaches: the one owner of the commit rule.
 //! - `writer`: writes a batch, however long ClickHouse is away.
 //! - `progress` and `watermark`: how far each partition is durable, and its publication.
@@ -18,9 +19,10 @@ pub mod config;
 mod batch;
 mod consumer;
 mod metrics;
+mod native;
 mod pipeline;
 mod progress;
-mod rows;
+mod tables;
 mod watermark;
 mod writer;
 

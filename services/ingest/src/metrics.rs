@@ -54,21 +54,27 @@ impl Metrics {
         }
     }
 
-    /// A batch is durable; `took` is the time from its first insert to its last acknowledgement.
-    pub(crate) fn batch_written(&self, batch: &Batch, took: Duration) {
+    /// A batch is durable: `written` are the rows of each table, `reasons` its dead letters by reason, `took` is the time
+    /// from its first insert to its last acknowledgement.
+    pub(crate) fn batch_written(
+        &self,
+        batch: &Batch,
+        written: &[(&'static str, usize)],
+        reasons: &BTreeMap<&'static str, u64>,
+        took: Duration,
+    ) {
         let system = KeyValue::new(attribute::MESSAGING_SYSTEM, "kafka");
-        self.consumed.add(batch.records, &[system.clone(), KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "poll")]);
-        self.process_duration
-            .record(took.as_secs_f64(), &[system, KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "process")]);
-        for (table, rows) in batch.rows.counts() {
-            self.rows.add(rows as u64, &[KeyValue::new(attribute::DB_COLLECTION_NAME, table)]);
+        let operation = |name: &'static str| KeyValue::new(attribute::MESSAGING_OPERATION_NAME, name);
+        for ((topic, _), position) in &batch.positions {
+            let topic = KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, *topic);
+            self.consumed.add(position.records, &[system.clone(), operation("poll"), topic]);
         }
-        let mut reasons: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for letter in &batch.rows.dead_letters {
-            *reasons.entry(letter.reason).or_default() += 1;
+        self.process_duration.record(took.as_secs_f64(), &[system, operation("process")]);
+        for (table, rows) in written {
+            self.rows.add(*rows as u64, &[KeyValue::new(attribute::DB_COLLECTION_NAME, *table)]);
         }
         for (reason, count) in reasons {
-            self.dead_letters.add(count, &[KeyValue::new("flywheel.reason", reason)]);
+            self.dead_letters.add(*count, &[KeyValue::new("flywheel.reason", *reason)]);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         for ((topic, _), position) in &batch.positions {

@@ -30,7 +30,7 @@ use crate::{
     config::IngestConfig,
     consumer::{self, Consumer},
     progress::Progress,
-    rows::Place,
+    tables::Place,
     writer::Writer,
 };
 

@@ -1,12 +1,20 @@
 //! Writes a batch to ClickHouse, however long that takes: a row is dropped for no reason but that it is acknowledged.
 
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
-use clickhouse::{Client, Row, RowOwned, RowWrite, error::Error};
-use serde::Serialize;
+use bytes::Bytes;
+use clickhouse::{Client, error::Error};
 use tracing::Instrument as _;
 
-use crate::{batch::Batch, config::IngestConfig, metrics::Metrics};
+use crate::{
+    batch::Batch,
+    config::IngestConfig,
+    metrics::Metrics,
+    tables::{Insert, team_changes},
+};
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
@@ -17,14 +25,6 @@ pub(crate) struct Writer {
     insert_max: Duration,
     pause_max: Duration,
     metrics: Metrics,
-}
-
-/// Tells the ranker that a team has new rows.
-#[derive(Row, Serialize)]
-struct TeamChangeRow {
-    team: String,
-    rows: u64,
-    traceparent: String,
 }
 
 impl Writer {
@@ -42,55 +42,50 @@ impl Writer {
     /// Writes every row of `batch` and returns it, so that its positions can be committed.
     ///
     /// The span is the batch's own: it links to the spans of its records' producers, and the ranker links to it.
-    pub(crate) async fn write(self, batch: Batch) -> Batch {
+    pub(crate) async fn write(self, mut batch: Batch) -> Batch {
         let span = tracing::info_span!(
             "process flywheel.batch",
             otel.kind = "consumer",
             messaging.system = "kafka",
             messaging.operation.name = "process",
             messaging.operation.type = "process",
-            messaging.batch.message_count = batch.records,
+            messaging.batch.message_count = batch.records(),
         );
         kit::propagation::add_links(&span, batch.links.iter().cloned());
         let traceparent = kit::propagation::traceparent(&span).unwrap_or_default();
         async {
             let begun = Instant::now();
-            let rows = &batch.rows;
-            self.insert("requests", &rows.requests).await;
-            self.insert("request_texts", &rows.request_texts).await;
-            self.insert("usage", &rows.usage).await;
-            self.insert("needs", &rows.needs).await;
-            self.insert("teams", &rows.teams).await;
-            self.insert("features", &rows.features).await;
-            self.insert("accounts", &rows.accounts).await;
-            self.insert("dead_letters", &rows.dead_letters).await;
+            let tables = mem::take(&mut batch.tables);
+            let reasons = tables.reasons().clone();
+            let mut written = Vec::new();
+            for insert in tables.into_inserts() {
+                written.push((insert.table, insert.rows));
+                self.insert(insert).await;
+            }
             // Last: who reads a change finds its rows.
-            let changes: Vec<TeamChangeRow> = batch
-                .teams
-                .iter()
-                .map(|(team, rows)| TeamChangeRow { team: team.clone(), rows: *rows, traceparent: traceparent.clone() })
-                .collect();
-            self.insert("team_changes", &changes).await;
-            self.metrics.batch_written(&batch, begun.elapsed());
-            tracing::debug!(batch.records = batch.records, duration_ms = begun.elapsed().as_millis(), "batch written");
+            if let Some(changes) = team_changes(&batch.teams, &traceparent) {
+                self.insert(changes).await;
+            }
+            self.metrics.batch_written(&batch, &written, &reasons, begun.elapsed());
+            tracing::debug!(
+                batch.records = batch.records(),
+                duration_ms = begun.elapsed().as_millis(),
+                "batch written"
+            );
         }
         .instrument(span)
         .await;
         batch
     }
 
-    /// Inserts rows into one table, trying again until ClickHouse acknowledges them.
-    async fn insert<R>(&self, table: &'static str, rows: &[R])
-    where
-        R: RowOwned + RowWrite + Serialize,
-    {
-        if rows.is_empty() {
-            return;
-        }
+    /// Inserts one table's rows, trying again, with the same bytes, until ClickHouse acknowledges them.
+    async fn insert(&self, insert: Insert) {
+        let Insert { table, sql, rows, block } = insert;
+        let block = Bytes::from(block);
         let mut pause = PAUSE_MIN;
         loop {
             let begun = Instant::now();
-            let error = match self.try_insert(table, rows).await {
+            let error = match self.try_insert(&sql, block.clone()).await {
                 Ok(()) => {
                     self.metrics.inserted(table, begun.elapsed(), None);
                     return;
@@ -100,7 +95,7 @@ impl Writer {
             self.metrics.inserted(table, begun.elapsed(), Some(&error));
             tracing::warn!(
                 db.collection.name = table,
-                rows = rows.len(),
+                rows,
                 error = error.to_string(),
                 retry_ms = pause.as_millis(),
                 "clickhouse did not take the rows, keeping them and trying again"
@@ -110,18 +105,10 @@ impl Writer {
         }
     }
 
-    async fn try_insert<R>(&self, table: &str, rows: &[R]) -> Result<(), Error>
-    where
-        R: RowOwned + RowWrite + Serialize,
-    {
-        // The first insert asks for the table's columns, which the insert's own timeouts do not cover.
-        let mut insert = tokio::time::timeout(self.insert_max, self.client.insert::<R>(table))
-            .await
-            .map_err(|_| Error::TimedOut)??
-            .with_timeouts(Some(self.insert_max), Some(self.insert_max));
-        for row in rows {
-            insert.write(row).await?;
-        }
+    async fn try_insert(&self, sql: &str, block: Bytes) -> Result<(), Error> {
+        let mut insert =
+            self.client.insert_formatted_with(sql).with_timeouts(Some(self.insert_max), Some(self.insert_max));
+        insert.send(block).await?;
         insert.end().await
     }
 }

@@ -6,7 +6,7 @@
 //! - `schedule`: which teams are due; no I/O.
 //! - `store`: all SQL; reads the facts that `domain` ranks.
 //! - `document`: from a computed ranking to the published document.
-//! - `publisher`: the snapshot to ClickHouse, then the document to the topic.
+//! - `publisher` and `snapshot`: the snapshot to ClickHouse, then the document to the topic.
 //!
 //! A team is ranked when its data changed, at most once a second, and once a minute while only time moves it. The watermark
 //! is read before the facts, so that `data_through` never promises more than the facts hold.
@@ -18,6 +18,7 @@ mod document;
 mod metrics;
 mod publisher;
 mod schedule;
+mod snapshot;
 mod store;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -175,10 +176,11 @@ impl Ranker {
 
     /// Computes and publishes the team's ranking of this second; returns the second.
     async fn publish(&self, team: &TeamId, watermark: Timestamp, links: &[SpanContext]) -> anyhow::Result<Timestamp> {
-        let span = tracing::info_span!("rank", otel.kind = "consumer", flywheel.team = %team);
+        let span = tracing::info_span!("rank", flywheel.team = %team);
         kit::propagation::add_links(&span, links.iter().cloned());
         async {
             let begun = Instant::now();
+            self.publisher.send_unsent(team).await?;
             let as_of = Timestamp(now()?.0.div_euclid(MICROS_PER_SECOND) * MICROS_PER_SECOND);
             let data_through = as_of.min(watermark);
             let before = as_of.minus_days(CHANGE_DAYS);

@@ -1,9 +1,13 @@
 //! Publishes a ranking: the snapshot to ClickHouse first, then the document to the topic that the API follows.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context as _, anyhow};
-use clickhouse::{Client, Row};
+use anyhow::{Context as _, anyhow, ensure};
+use clickhouse::Client;
 use domain::{ids::TeamId, time::Timestamp};
 use kit::config::KafkaConfig;
 use opentelemetry::{
@@ -15,25 +19,37 @@ use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
-use serde::Serialize;
 use tracing::Instrument as _;
 use wire::{
-    ranking::{Item, Ranking},
+    ranking::Ranking,
     topics::{RANKING_PUBLISHED, RANKINGS},
 };
 
-use crate::config::RankerConfig;
+use crate::{config::RankerConfig, snapshot::SnapshotRow};
 
 /// Name of the ranker as a source of events.
 const SOURCE: &str = "//flywheel/ranker";
 const INSERT_MAX: Duration = Duration::from_secs(30);
+/// The topic takes records of 8 MiB, headers included.
+const DOCUMENT_BYTES_MAX: usize = 8_000_000;
 
 /// Publishes rankings.
 pub(crate) struct Publisher {
     client: Client,
     producer: FutureProducer,
+    /// What ClickHouse has and Kafka did not take, for each team at most one.
+    unsent: Mutex<BTreeMap<TeamId, Document>>,
     sent: Counter<u64>,
     send_duration: Histogram<f64>,
+}
+
+/// A ranking as it is sent.
+#[derive(Clone, Debug)]
+struct Document {
+    /// Team and snapshot: snapshots of two teams may carry the same id.
+    id: String,
+    time: String,
+    json: String,
 }
 
 impl Publisher {
@@ -43,7 +59,7 @@ impl Publisher {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.timeout.ms", config.send_ms_max.to_string())
-            .set("message.max.bytes", "8000000")
+            .set("message.max.bytes", "8388608")
             .set("compression.type", "lz4")
             // A ranking is waited for; there is nothing to batch it with.
             .set("linger.ms", "0")
@@ -53,16 +69,31 @@ impl Publisher {
         Ok(Self {
             client: client.with_setting("async_insert", "0").with_setting("wait_end_of_query", "1"),
             producer,
+            unsent: Mutex::default(),
             sent: kit::metrics::messaging_client_sent_messages(&meter),
             send_duration: kit::metrics::messaging_client_operation_duration(&meter),
         })
     }
 
-    /// Publishes one ranking.
+    /// Sends the team's last snapshot if Kafka did not take it then. Call it before anything newer is computed: a snapshot
+    /// that is stored is also published.
     ///
     /// # Errors
-    /// When ClickHouse or Kafka does not take it. A snapshot that ClickHouse took and Kafka did not stays: the next ranking
-    /// of the team replaces it for readers of the topic.
+    /// When Kafka does not take it now either; it is kept.
+    pub(crate) async fn send_unsent(&self, team: &TeamId) -> anyhow::Result<()> {
+        let unsent = self.unsent().get(team).cloned();
+        if let Some(document) = unsent {
+            self.send(team, &document).await?;
+            self.unsent().remove(team);
+        }
+        Ok(())
+    }
+
+    /// Publishes one ranking: the snapshot, then the record.
+    ///
+    /// # Errors
+    /// When ClickHouse or Kafka does not take it. A record that only Kafka did not take is kept for
+    /// [`Publisher::send_unsent`].
     pub(crate) async fn publish(
         &self,
         team: &TeamId,
@@ -70,15 +101,33 @@ impl Publisher {
         data_through: Timestamp,
         ranking: &Ranking,
     ) -> anyhow::Result<()> {
-        let document = serde_json::to_string(ranking).context("cannot serialize the ranking")?;
+        let json = serde_json::to_string(ranking).context("cannot serialize the ranking")?;
+        ensure!(
+            json.len() <= DOCUMENT_BYTES_MAX,
+            "the ranking has {} bytes, more than the {DOCUMENT_BYTES_MAX} that the topic takes",
+            json.len()
+        );
+        self.store(&SnapshotRow::new(as_of, data_through, ranking, json.clone())).await?;
+        let document = Document { id: format!("{team}/{}", ranking.snapshot), time: as_of.to_rfc3339(), json };
+        let sent = self.send(team, &document).await;
+        if sent.is_err() {
+            self.unsent().insert(team.clone(), document);
+        }
+        sent
+    }
+
+    async fn store(&self, row: &SnapshotRow) -> anyhow::Result<()> {
         // The first insert asks for the table's columns, which the insert's own timeouts do not cover.
         let mut insert = tokio::time::timeout(INSERT_MAX, self.client.insert::<SnapshotRow>("rankings"))
             .await
             .context("ClickHouse does not answer")?
             .context("cannot insert the snapshot")?
             .with_timeouts(Some(INSERT_MAX), Some(INSERT_MAX));
-        insert.write(&SnapshotRow::new(as_of, data_through, ranking, document.clone())).await?;
-        insert.end().await.context("cannot insert the snapshot")?;
+        insert.write(row).await.context("cannot insert the snapshot")?;
+        insert.end().await.context("cannot insert the snapshot")
+    }
+
+    async fn send(&self, team: &TeamId, document: &Document) -> anyhow::Result<()> {
         let span = tracing::info_span!(
             "send flywheel.rankings.v1",
             otel.kind = "producer",
@@ -87,26 +136,23 @@ impl Publisher {
             messaging.operation.name = "send",
             messaging.operation.type = "send",
         );
-        self.send(team, as_of, &ranking.snapshot, &document).instrument(span).await
+        self.produce(team, document).instrument(span).await
     }
 
-    async fn send(&self, team: &TeamId, as_of: Timestamp, snapshot: &str, document: &str) -> anyhow::Result<()> {
-        let time = as_of.to_rfc3339();
-        // Snapshots of two teams may carry the same id.
-        let id = format!("{team}/{snapshot}");
+    async fn produce(&self, team: &TeamId, document: &Document) -> anyhow::Result<()> {
         let headers = [
             ("ce_specversion", "1.0"),
-            ("ce_id", &id),
+            ("ce_id", &document.id),
             ("ce_source", SOURCE),
             ("ce_type", RANKING_PUBLISHED),
-            ("ce_time", &time),
+            ("ce_time", &document.time),
             ("content-type", "application/json"),
         ]
         .into_iter()
         .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
         let record = FutureRecord::to(RANKINGS)
             .key(team.as_str())
-            .payload(document)
+            .payload(&document.json)
             .headers(kit::propagation::inject_current(headers));
 
         let begun = Instant::now();
@@ -125,88 +171,8 @@ impl Publisher {
         self.sent.add(1, &attributes);
         sent.map(drop).map_err(|(error, _)| anyhow!(error)).context("Kafka did not take the ranking")
     }
-}
 
-/// A row of `rankings`: the document, and its items column by column.
-#[derive(Row, Serialize)]
-struct SnapshotRow {
-    team: String,
-    as_of: i64,
-    data_through: i64,
-    snapshot: String,
-    accounts: u64,
-    effective: f64,
-    document: String,
-    #[serde(rename = "items.listed")]
-    listed: Vec<&'static str>,
-    #[serde(rename = "items.rank")]
-    rank: Vec<u32>,
-    #[serde(rename = "items.feature")]
-    feature: Vec<String>,
-    #[serde(rename = "items.title")]
-    title: Vec<String>,
-    #[serde(rename = "items.score")]
-    score: Vec<f64>,
-    #[serde(rename = "items.demand_contribution")]
-    demand_contribution: Vec<f64>,
-    #[serde(rename = "items.need_contribution")]
-    need_contribution: Vec<f64>,
-    #[serde(rename = "items.demand_share")]
-    demand_share: Vec<f64>,
-    #[serde(rename = "items.demand_low")]
-    demand_low: Vec<f64>,
-    #[serde(rename = "items.demand_high")]
-    demand_high: Vec<f64>,
-    #[serde(rename = "items.demand_accounts")]
-    demand_accounts: Vec<u64>,
-    #[serde(rename = "items.requests")]
-    requests: Vec<u64>,
-    #[serde(rename = "items.need_share")]
-    need_share: Vec<f64>,
-    #[serde(rename = "items.need_low")]
-    need_low: Vec<f64>,
-    #[serde(rename = "items.need_high")]
-    need_high: Vec<f64>,
-    #[serde(rename = "items.need_accounts")]
-    need_accounts: Vec<u64>,
-}
-
-impl SnapshotRow {
-    fn new(as_of: Timestamp, data_through: Timestamp, ranking: &Ranking, document: String) -> Self {
-        let all: Vec<(&'static str, &Item)> = ranking
-            .items
-            .iter()
-            .map(|item| ("items", item))
-            .chain(ranking.iterate.iter().map(|item| ("iterate", item)))
-            .collect();
-        /// One field of every item.
-        fn column<T>(all: &[(&'static str, &Item)], field: impl Fn(&Item) -> T) -> Vec<T> {
-            all.iter().map(|(_, item)| field(item)).collect()
-        }
-        Self {
-            team: ranking.team.clone(),
-            as_of: as_of.0,
-            data_through: data_through.0,
-            snapshot: ranking.snapshot.clone(),
-            accounts: ranking.population.accounts,
-            effective: ranking.population.effective,
-            document,
-            listed: all.iter().map(|(listed, _)| *listed).collect(),
-            rank: column(&all, |item| item.rank),
-            feature: column(&all, |item| item.feature.clone()),
-            title: column(&all, |item| item.title.clone()),
-            score: column(&all, |item| item.score),
-            demand_contribution: column(&all, |item| item.contributions.demand),
-            need_contribution: column(&all, |item| item.contributions.need),
-            demand_share: column(&all, |item| item.demand.share),
-            demand_low: column(&all, |item| item.demand.low),
-            demand_high: column(&all, |item| item.demand.high),
-            demand_accounts: column(&all, |item| item.demand.accounts),
-            requests: column(&all, |item| item.demand.requests),
-            need_share: column(&all, |item| item.need.share),
-            need_low: column(&all, |item| item.need.low),
-            need_high: column(&all, |item| item.need.high),
-            need_accounts: column(&all, |item| item.need.accounts),
-        }
+    fn unsent(&self) -> MutexGuard<'_, BTreeMap<TeamId, Document>> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,11 +6,12 @@ use devstack::Role;
 use domain::{
     history::{Logged, facts_at},
     ids::TeamId,
-    ranking::{Ranked, Ranking, rank},
+    ranking::{Confidence, Ranked, Ranking, rank},
+    score::CONFIDENCE,
     time::Timestamp,
 };
 use e2e::EVENT_ROWS;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{eventually::eventually, flywheel::Flywheel, record::produce};
 
 use crate::world::{Size, World, team_id};
@@ -69,6 +70,14 @@ async fn current_ranking(flywheel: &Flywheel, team: &str) -> Value {
 
 fn compare(team: &str, answered: &Value, expected: &Ranking, week_ago: &Ranking) {
     assert_eq!(answered["team"], team);
+    let confidence = match expected.confidence {
+        Confidence::Ok => "ok",
+        Confidence::Insufficient => "insufficient",
+    };
+    assert_eq!(answered["confidence"], confidence, "{team}");
+    let mut parameters = json!(expected.parameters);
+    parameters["confidence"] = json!(CONFIDENCE);
+    assert_eq!(answered["parameters"], parameters, "{team}");
     let population = &answered["population"];
     assert_eq!(population["accounts"], expected.population.accounts, "{team}");
     assert_eq!(population["used"], expected.population.used, "{team}");
@@ -106,6 +115,8 @@ fn compare_item(what: &str, item: &Value, expected: &Ranked) {
         assert_eq!(*answered, expected, "{what} {name}");
     }
     assert_eq!(need["measured"], expected.need.measured, "{what}");
+    assert_eq!(item["status"], json!(expected.status), "{what}");
+    assert_eq!(item["door"], json!(expected.door), "{what}");
     assert_eq!(item["effort_months"].as_f64(), expected.effort_months, "{what}");
     for (answered, expected) in [
         (&item["score"], expected.score),
@@ -119,6 +130,10 @@ fn compare_item(what: &str, item: &Value, expected: &Ranked) {
         (&need["high"], expected.need.high),
     ] {
         close(answered, expected, what);
+    }
+    match expected.score_per_effort {
+        Some(score) => close(&item["score_per_effort"], score, what),
+        None => assert!(item["score_per_effort"].is_null(), "{what}"),
     }
     match expected.top_account_share {
         Some(share) => close(&item["top_account_share"], share, what),

@@ -122,6 +122,9 @@ impl Generator {
         if self.random.random_bool(0.3) {
             data["effort_months"] = json!(self.random.random_range(1..20) as f64 / 2.0);
         }
+        if self.random.random_bool(0.3) {
+            data["door"] = json!(*self.pick(&["one_way", "two_way"]));
+        }
         self.push(CATALOG, "io.flywheel.feature.defined.v1", &format!("feature:{team}/{id}"), &data);
     }
 
