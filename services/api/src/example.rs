@@ -10,7 +10,7 @@ pub(crate) fn ranking() -> Ranking {
         as_of: "2026-11-21T18:00:00Z".into(),
         data_through: "2026-11-21T17:59:59.482113Z".into(),
         formula: "v1".into(),
-        snapshot: "0199aa3e-7c00-7a51-b5a0-3f1f0c0a9d11".into(),
+        snapshot: "20261121T180000Z-3f1f0c0a9d11".into(),
         confidence: Confidence::Ok,
         parameters: Parameters {
             activity_window_days: 90.0,

@@ -48,6 +48,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let progress = Arc::new(Mutex::new(progress::Progress::default()));
+    metrics::observe(&progress);
     let consumer = Arc::new(consumer::connect(&config, &kafka, Arc::clone(&progress))?);
     let client = kit::clickhouse::client(&clickhouse);
     let writer = writer::Writer::new(client.clone(), &config);

@@ -2,17 +2,19 @@
 
 use std::{
     collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use clickhouse::error::Error;
+use domain::ids::Partition;
 use opentelemetry::{
     KeyValue, global,
     metrics::{Counter, Histogram},
 };
 use opentelemetry_semantic_conventions::attribute;
 
-use crate::batch::Batch;
+use crate::{batch::Batch, progress::Progress};
 
 /// Seconds from Kafka's receipt of a record to its rows being durable. A ranking is meant to follow within a second or two.
 const FRESHNESS_BOUNDARIES: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0];
@@ -96,6 +98,42 @@ impl Metrics {
         }
         self.insert_duration.record(took.as_secs_f64(), &attributes);
     }
+}
+
+/// Reports how far behind each assigned partition is, for as long as the process lives.
+pub(crate) fn observe(progress: &Arc<Mutex<Progress>>) {
+    let meter = global::meter("flywheel.ingest");
+    let labels = |topic: &str, partition: Partition| {
+        [
+            KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, topic.to_owned()),
+            KeyValue::new(attribute::MESSAGING_DESTINATION_PARTITION_ID, partition.0.to_string()),
+        ]
+    };
+    let lagging = Arc::clone(progress);
+    meter
+        .u64_observable_gauge("kafka.consumer_group.lag")
+        .with_unit("{message}")
+        .with_description("Messages of an assigned partition that are not durable in ClickHouse yet.")
+        .with_callback(move |observer| {
+            let progress = lagging.lock().unwrap_or_else(PoisonError::into_inner);
+            for (topic, partition, lag) in progress.lags() {
+                observer.observe(lag, &labels(topic, partition));
+            }
+        })
+        .build();
+    let aging = Arc::clone(progress);
+    meter
+        .f64_observable_gauge("flywheel.ingest.lag")
+        .with_unit("s")
+        .with_description("How long ago everything in an assigned partition was durable.")
+        .with_callback(move |observer| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+            for reached in aging.lock().unwrap_or_else(PoisonError::into_inner).reached() {
+                let age = (now - reached.progress_ms as f64 / 1_000.0).max(0.0);
+                observer.observe(age, &labels(&reached.topic, reached.partition));
+            }
+        })
+        .build();
 }
 
 /// ClickHouse's code where it answered, otherwise what kept it from answering: few distinct values.

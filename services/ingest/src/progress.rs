@@ -18,6 +18,8 @@ pub(crate) struct Progress {
 struct State {
     /// The first offset that is not durable; unknown until the committed offset was asked for.
     next: Option<Offset>,
+    /// The partition's end when it was last observed.
+    end: Option<Offset>,
     /// Unix time in milliseconds.
     reached_ms: Option<i64>,
 }
@@ -81,11 +83,20 @@ impl Progress {
 
     /// The partition's end was `end` at `observed_ms`.
     pub(crate) fn observed(&mut self, topic: &str, partition: Partition, end: Offset, observed_ms: i64) {
-        if let Some(state) = self.partitions.get_mut(&(topic.to_owned(), partition))
-            && state.next.is_some_and(|next| next >= end)
-        {
-            state.reached_ms = state.reached_ms.max(Some(observed_ms));
+        if let Some(state) = self.partitions.get_mut(&(topic.to_owned(), partition)) {
+            state.end = Some(end);
+            if state.next.is_some_and(|next| next >= end) {
+                state.reached_ms = state.reached_ms.max(Some(observed_ms));
+            }
         }
+    }
+
+    /// How many messages of each assigned partition are not durable yet, where that is known.
+    pub(crate) fn lags(&self) -> impl Iterator<Item = (&str, Partition, u64)> {
+        self.partitions.iter().filter_map(|((topic, partition), state)| {
+            let lag = u64::try_from(state.end?.0 - state.next?.0).unwrap_or_default();
+            Some((topic.as_str(), *partition, lag))
+        })
     }
 
     /// Every assigned partition that has a progress.
@@ -138,6 +149,17 @@ mod tests {
         let mut progress = assigned();
         progress.observed("t", P, Offset(0), 9_000);
         assert_eq!(reached(&progress), None);
+    }
+
+    #[test]
+    fn the_lag_is_what_is_not_durable() {
+        let mut progress = assigned();
+        assert_eq!(progress.lags().count(), 0);
+        progress.starts_at("t", P, Offset(2));
+        progress.observed("t", P, Offset(9), 9_000);
+        assert_eq!(progress.lags().collect::<Vec<_>>(), [("t", P, 7)]);
+        progress.durable("t", P, Offset(12), 9_500);
+        assert_eq!(progress.lags().collect::<Vec<_>>(), [("t", P, 0)]);
     }
 
     #[test]

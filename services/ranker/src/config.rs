@@ -11,6 +11,9 @@ pub struct RankerConfig {
     /// A team's ranking is published at least every so many seconds, although only time moves it.
     #[arg(long = "ranker-refresh-s", env = "FLYWHEEL_RANKER_REFRESH_S", default_value_t = 60, value_parser = value_parser!(i64).range(1..))]
     pub refresh_s: i64,
+    /// So many teams are ranked; further ones are passed over.
+    #[arg(long = "ranker-teams-max", env = "FLYWHEEL_RANKER_TEAMS_MAX", default_value_t = 10_000)]
+    pub teams_max: usize,
     /// One query may take so many milliseconds.
     #[arg(long = "ranker-query-ms-max", env = "FLYWHEEL_RANKER_QUERY_MS_MAX", default_value_t = 30_000, value_parser = value_parser!(u64).range(1..))]
     pub query_ms_max: u64,

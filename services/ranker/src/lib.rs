@@ -87,7 +87,7 @@ impl Ranker {
     /// Starts again, after a pause, whenever the changes cannot be followed.
     async fn keep_current(&self) -> std::convert::Infallible {
         let mut state = State { pause: Duration::from_millis(self.config.poll_ms), failing: false, waiting: false };
-        let mut schedule = Schedule::new(self.config.refresh_s);
+        let mut schedule = Schedule::new(self.config.refresh_s, self.config.teams_max);
         loop {
             let Err(error) = self.follow(&mut schedule, &mut state).await;
             self.failed(&mut state, &error).await;

@@ -9,6 +9,8 @@ use opentelemetry::trace::SpanContext;
 #[derive(Debug)]
 pub(crate) struct Schedule {
     refresh_s: i64,
+    teams_max: usize,
+    refused: bool,
     teams: BTreeMap<TeamId, Team>,
 }
 
@@ -21,13 +23,21 @@ struct Team {
 }
 
 impl Schedule {
-    /// No teams yet; each will be published at least every `refresh_s` seconds.
-    pub(crate) fn new(refresh_s: i64) -> Self {
-        Self { refresh_s, teams: BTreeMap::new() }
+    /// No teams yet, and never more than `teams_max`; each will be published at least every `refresh_s` seconds.
+    pub(crate) fn new(refresh_s: i64, teams_max: usize) -> Self {
+        Self { refresh_s, teams_max, refused: false, teams: BTreeMap::new() }
     }
 
-    /// The team has new rows, written under the span `link` and noticed at `now_s`.
+    /// The team has new rows, written under the span `link` and noticed at `now_s`. A team too many is passed over.
     pub(crate) fn changed(&mut self, team: TeamId, link: Option<SpanContext>, now_s: i64) {
+        if !self.teams.contains_key(&team) && self.teams.len() >= self.teams_max {
+            // Once: whoever sends events of ever new teams must not flood the log as well.
+            if !self.refused {
+                tracing::warn!(flywheel.team = %team, teams_max = self.teams_max, "a team is not ranked, there are too many");
+            }
+            self.refused = true;
+            return;
+        }
         let team = self.teams.entry(team).or_default();
         team.changed = true;
         team.noticed_s = Some(now_s);
@@ -97,7 +107,7 @@ mod tests {
     }
 
     fn published_at(now_s: i64) -> Schedule {
-        let mut schedule = Schedule::new(60);
+        let mut schedule = Schedule::new(60, 2);
         schedule.changed(team(), None, now_s - 1);
         schedule.begin(&team());
         schedule.published(&team(), now_s);
@@ -106,10 +116,19 @@ mod tests {
 
     #[test]
     fn a_new_team_is_due_at_once() {
-        let mut schedule = Schedule::new(60);
+        let mut schedule = Schedule::new(60, 2);
         assert_eq!(schedule.due(100), []);
         schedule.changed(team(), None, 100);
         assert_eq!(schedule.due(100), [team()]);
+    }
+
+    #[test]
+    fn a_team_too_many_is_not_ranked() {
+        let mut schedule = Schedule::new(60, 2);
+        for id in ["a", "b", "c"] {
+            schedule.changed(TeamId::parse(id).unwrap(), None, 100);
+        }
+        assert_eq!(schedule.due(100).len(), 2);
     }
 
     #[test]
@@ -141,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_changes_while_a_ranking_is_computed_is_for_the_next() {
-        let mut schedule = Schedule::new(60);
+        let mut schedule = Schedule::new(60, 2);
         schedule.changed(team(), None, 98);
         schedule.begin(&team());
         schedule.changed(team(), None, 99);

@@ -1,10 +1,16 @@
 //! The process starts without its dependencies, ends in order, and says clearly why it cannot go on.
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
+use devstack::Role;
+use e2e::{EVENT_ROWS, examples::examples};
 use testkit::{
     eventually::eventually,
     flywheel::{Flywheel, command},
+    record::produce,
 };
 
 const NOTICED_MAX: Duration = Duration::from_secs(30);
@@ -29,6 +35,41 @@ async fn it_waits_for_what_is_not_up_yet_and_stops_in_order() {
     let (status, log) = flywheel.terminate().await;
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("ingest drained"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_while_clickhouse_is_away_keeps_the_deadline_and_the_events() {
+    let stack = testkit::migrated_stack().await;
+    let flywheel = Flywheel::spawn(&stack, "run", &[("FLYWHEEL_SHUTDOWN_MS_MAX", "3000")]);
+    flywheel.ready().await;
+    let clickhouse = stack.clickhouse().expect("own");
+    clickhouse.stop().await.expect("clickhouse stops");
+    let valid = examples("valid").expect("the examples are readable");
+    produce(&stack, valid.iter().map(|example| example.record.clone()));
+    eventually("ingest holds rows that it cannot write", NOTICED_MAX, async || {
+        let log = flywheel.log();
+        if log.contains("clickhouse did not take the rows") { Ok(()) } else { Err(log) }
+    })
+    .await;
+
+    let begun = Instant::now();
+    let (status, log) = flywheel.terminate().await;
+    let took = begun.elapsed();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.lines().last().is_some_and(|line| line.contains("did not stop within 3000 ms")), "{log}");
+    assert!(took < Duration::from_secs(8), "it took {took:?} to stop");
+
+    // What was not written was not committed either: the next process writes it.
+    clickhouse.start().await.expect("clickhouse starts");
+    let flywheel = Flywheel::start(&stack).await;
+    let client = testkit::clickhouse(&stack, Role::Ranker);
+    eventually("every event is a row", NOTICED_MAX, async || {
+        let rows = client.query(EVENT_ROWS).fetch_one::<u64>().await.map_err(|error| error.to_string())?;
+        if rows == valid.len() as u64 { Ok(()) } else { Err(format!("{rows} of {}", valid.len())) }
+    })
+    .await;
+    let (status, log) = flywheel.terminate().await;
+    assert_eq!(status.code(), Some(0), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
