@@ -17,22 +17,20 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the runtime")),
     };
-    let code = runtime.block_on(run(cli));
+    let result = runtime.block_on(run(cli));
     runtime.shutdown_timeout(BLOCKED_MAX);
-    code
-}
-
-async fn run(cli: Cli) -> ExitCode {
-    let telemetry = match kit::telemetry::init("flywheel", env!("CARGO_PKG_VERSION"), &cli.telemetry) {
-        Ok(telemetry) => telemetry,
-        Err(error) => return failed(&error),
-    };
-    let result = flywheel::run(cli, telemetry.metrics()).await;
-    telemetry.shutdown(TELEMETRY_FLUSH_MAX).await;
+    // When nothing else speaks any more.
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let telemetry = kit::telemetry::init("flywheel", env!("CARGO_PKG_VERSION"), &cli.telemetry)?;
+    let result = flywheel::run(cli, telemetry.metrics()).await;
+    telemetry.shutdown(TELEMETRY_FLUSH_MAX).await;
+    result
 }
 
 /// The last line says why the process ends, whatever the log format and filter.
