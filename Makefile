@@ -40,6 +40,11 @@ test-stack: ## Run the tests against a Kafka and a ClickHouse of their own
 	deploy/dev/check-prerequisites --own-stack
 	cargo test --locked --package devstack --package e2e
 
+.PHONY: simulate
+simulate: ## Simulate ingest with crashes, delays and lies for SECONDS (60), from SEED if given
+	cargo build --locked --package protocol --features simulator --bin simulate
+	exec target/debug/simulate $(or $(SECONDS),60) $(SEED)
+
 .PHONY: check
 check: ## Check formatting, lints, documentation and dependencies
 	cargo fmt --all --check

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    effect::{Commit, Effect},
+    effect::{Commit, Effect, StopReason},
     ids::{Millis, RequestId, TopicPartition},
     input::CommitAnswer,
     planted::Bug,
@@ -64,7 +64,9 @@ impl Machine {
         if !self.lane.is_idle() || self.lane.retry_at.is_some_and(|at| at > self.now) {
             return;
         }
-        let needed = self.unproven();
+        let suspects =
+            self.tenures.iter().filter(|(_, tenure)| tenure.suspect.is_some()).map(|(partition, _)| *partition);
+        let needed: Vec<TopicPartition> = self.unproven().into_iter().chain(suspects).collect();
         let idle = self.lane.dirty_since.is_some_and(|since| self.now.since(since) >= self.config.idle_commit_ms);
         let leaving = partitions.iter().any(|partition| self.tenures[partition].is_leaving());
         if needed.is_empty() && !idle && !leaving {
@@ -101,6 +103,7 @@ impl Machine {
         match answer {
             CommitAnswer::Ok => {
                 self.lane.proven_at = Some(commit.sent_at);
+                self.convict(&commit.marks);
                 for (partition, mark) in commit.marks {
                     // Given up meanwhile: nothing of it is committed again.
                     if let Some(tenure) = self.tenures.get_mut(&partition).filter(|tenure| tenure.known.is_some()) {
@@ -118,6 +121,16 @@ impl Machine {
             CommitAnswer::Failed => self.lane.retry_at = retry_at,
             CommitAnswer::Unknown if self.has(Bug::UnknownCommitIsFailed) => self.lane.retry_at = retry_at,
             CommitAnswer::Unknown => self.rejoin(),
+        }
+    }
+
+    /// Nobody else has had these partitions between their assignment and this commit, so what was fetched was true when the
+    /// look saw rows that it does not declare. A paused owner that wakes sees such rows too: its commit is fenced.
+    fn convict(&mut self, marks: &[(TopicPartition, Mark)]) {
+        for (partition, mark) in marks {
+            if let Some(seen) = self.tenures.get(partition).and_then(|tenure| tenure.suspect) {
+                self.stop(StopReason::RowsBeyond(*partition, mark.declared, seen));
+            }
         }
     }
 }

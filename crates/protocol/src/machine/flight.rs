@@ -64,7 +64,17 @@ impl Flight {
     pub(super) fn new(group: Group, parts: &[Part]) -> Self {
         let parts = parts.iter().map(|part| (part.partition, Held { range: part.range, held: true })).collect();
         let leg = Leg::Declaring;
-        Self { group, parts, leg, number: 0, trusted: true, looked: false, sent: false, acknowledged: false, dead: false }
+        Self {
+            group,
+            parts,
+            leg,
+            number: 0,
+            trusted: true,
+            looked: false,
+            sent: false,
+            acknowledged: false,
+            dead: false,
+        }
     }
 
     /// What another tenure declared, and a look has missed.

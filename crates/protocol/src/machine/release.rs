@@ -24,6 +24,7 @@ impl Machine {
             };
             tenure.phase = Phase::Leaving { give_up_at: sooner };
             tenure.open = None;
+            tenure.suspect = None;
             // What is not read cannot be finished.
             if self.flights.values().any(|flight| flight.is_reading() && flight.has(*partition)) {
                 self.split(*partition);
@@ -57,7 +58,8 @@ impl Machine {
         let hasty = self.has(Bug::ReleaseBeforeCommitAnswered);
         let mut released = self.leaving();
         released.retain(|partition| {
-            let done = !self.tenures[partition].is_dirty() && !self.flights.values().any(|flight| flight.has(*partition));
+            let done =
+                !self.tenures[partition].is_dirty() && !self.flights.values().any(|flight| flight.has(*partition));
             // Late or not: a commit that is queued could go out with a later generation, when the partition is another's.
             done && (hasty || !self.lane.carries(*partition))
         });

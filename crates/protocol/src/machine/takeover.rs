@@ -82,7 +82,8 @@ impl Machine {
     }
 
     pub(super) fn fetched(&mut self, id: RequestId, answers: &[Fetched]) {
-        let Some(at) = self.takeovers.iter().position(|takeover| matches!(takeover.step, Step::Fetching(of) if of == id))
+        let Some(at) =
+            self.takeovers.iter().position(|takeover| matches!(takeover.step, Step::Fetching(of) if of == id))
         else {
             return;
         };
@@ -126,14 +127,11 @@ impl Machine {
         let Step::Looking(_, parts) = takeover.step else { return true };
         let ours = |partition: &TopicPartition| takeover.partitions.contains(partition);
 
-        if let Some((partition, seen)) = looked.beyond.iter().find(|(partition, _)| ours(partition)) {
-            let declared = self.tenures.get(partition).map_or(Offset(0), |tenure| tenure.mark().declared);
-            self.stop(StopReason::RowsBeyond(*partition, declared, *seen));
-            return true;
-        }
         for partition in &takeover.partitions {
+            let beyond = looked.beyond.iter().find(|(of, _)| of == partition);
             if let Some(tenure) = self.tenures.get_mut(partition) {
                 tenure.known = Some(tenure.mark());
+                tenure.suspect = beyond.map(|(_, seen)| *seen);
             }
         }
         let mut missing: BTreeMap<Group, Vec<Part>> = BTreeMap::new();
@@ -161,7 +159,7 @@ impl Machine {
 
     /// Reads the next declared range that is missing; after the last, whatever is new.
     pub(super) fn read_on(&mut self, partition: TopicPartition) {
-        let Some(tenure) = self.tenures.get_mut(&partition) else { return };
+        let Some(tenure) = self.tenures.get_mut(&partition).filter(|tenure| tenure.suspect.is_none()) else { return };
         let position = tenure.position;
         let next = tenure.pending.iter().find(|pending| !pending.durable && pending.range.first() >= position);
         let (from, until) = match next.map(|pending| pending.range) {

@@ -21,6 +21,8 @@ pub(super) struct Tenure {
     pub(super) known: Option<Mark>,
     /// How far this tenure's own commits have declared.
     pub(super) confirmed: Option<Offset>,
+    /// A row that nobody declared was seen there, if what we had fetched was still true: the next commit tells.
+    pub(super) suspect: Option<Offset>,
     /// The next offset to be drained.
     pub(super) position: Offset,
     /// What was drained and is not declared.
@@ -74,6 +76,7 @@ impl Tenure {
             pending: VecDeque::new(),
             known: None,
             confirmed: None,
+            suspect: None,
             position: Offset(0),
             open: None,
         }
@@ -102,7 +105,9 @@ impl Tenure {
     /// Records that the range is durable; returns whether the low-water mark moved. It moves over whole ranges, in order.
     pub(super) fn durable(&mut self, range: Range, skips: bool) -> bool {
         let before = self.low;
-        for pending in self.pending.iter_mut().filter(|pending| pending.range == range || skips && pending.range < range) {
+        for pending in
+            self.pending.iter_mut().filter(|pending| pending.range == range || skips && pending.range < range)
+        {
             pending.durable = true;
         }
         while let Some(first) = self.pending.front().filter(|first| first.durable) {

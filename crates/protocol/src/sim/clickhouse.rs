@@ -54,6 +54,8 @@ pub(super) struct Request {
     pub(super) token: Token,
     pub(super) rows: Vec<Row>,
     pub(super) stage: Stage,
+    /// Goes on only when the schedule says so, while whatever else its process asks is answered.
+    pub(super) slow: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,9 +99,8 @@ impl ClickHouse {
 
     /// The server is killed and starts again: what had arrived is gone, in whatever stage.
     pub(super) fn restart(&mut self) -> Vec<Request> {
-        let (on_their_way, killed) = std::mem::take(&mut self.requests)
-            .into_iter()
-            .partition(|request| request.stage == Stage::OnItsWay);
+        let (on_their_way, killed) =
+            std::mem::take(&mut self.requests).into_iter().partition(|request| request.stage == Stage::OnItsWay);
         self.requests = on_their_way;
         killed
     }

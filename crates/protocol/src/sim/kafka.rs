@@ -66,6 +66,9 @@ impl Kafka {
         {
             let sync = Some(Sync { generation: self.generation, assignment: member.assignment.clone() });
             self.members.insert(id, Member { process, sync, ..member });
+            // What its predecessor was to release has no owner yet, and nobody else will ask for a rebalance.
+            let assigned: usize = self.members.values().map(|member| member.assignment.len()).sum();
+            self.rebalance_due |= assigned < self.log_ends.len();
         } else {
             self.members.insert(id, Member { process, instance, assignment: BTreeSet::new(), sync: None });
             self.rebalance_due = true;
@@ -109,7 +112,8 @@ impl Kafka {
         for (id, member) in &mut self.members {
             let target = targets.get(id).cloned().unwrap_or_default();
             // What another still holds is taken from it now and given in the next rebalance.
-            let given = |partition: &TopicPartition| member.assignment.contains(partition) || !owned.contains(partition);
+            let given =
+                |partition: &TopicPartition| member.assignment.contains(partition) || !owned.contains(partition);
             let assignment: BTreeSet<TopicPartition> = target.iter().copied().filter(given).collect();
             member.assignment.clone_from(&assignment);
             member.sync = Some(Sync { generation: self.generation, assignment });

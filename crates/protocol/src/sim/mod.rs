@@ -10,6 +10,8 @@
 //! What it does not contain: a token that is forgotten, a row that vanishes, one insert that becomes several blocks, and
 //! a server that shows rows before it records their token. The protocol rests on none of these happening.
 
+use crate::planted::Bug;
+
 mod clickhouse;
 mod kafka;
 mod oracle;
@@ -21,3 +23,44 @@ mod world;
 
 pub use oracle::Violation;
 pub use schedule::Schedule;
+
+use self::schedule::Plan;
+
+/// A planted bug, and the first schedules that catch it.
+#[derive(Debug)]
+pub struct Planted {
+    /// Which.
+    pub name: String,
+    /// The first broken rule; `None` if no schedule breaks one.
+    pub caught: Option<Caught>,
+    /// The first lost or doubled row; `None` if no schedule gets there.
+    pub harm: Option<Caught>,
+}
+
+/// A schedule that violates an invariant.
+#[derive(Debug)]
+pub struct Caught {
+    /// Its seed.
+    pub seed: u64,
+    /// What it violates.
+    pub violation: Violation,
+    /// What happens in it, once it is shrunk.
+    pub story: Vec<String>,
+}
+
+/// Plants each bug and runs the schedules from seed 0 on until it is caught, at most so many.
+#[must_use]
+pub fn planted(schedules_max: u64) -> Vec<Planted> {
+    let plant = |bug: Bug| Planted {
+        name: format!("{bug:?}"),
+        caught: catch(Plan { bug: Some(bug), harm_only: false }, schedules_max),
+        harm: catch(Plan { bug: Some(bug), harm_only: true }, schedules_max),
+    };
+    Bug::ALL.into_iter().map(plant).collect()
+}
+
+fn catch(plan: Plan, schedules_max: u64) -> Option<Caught> {
+    let failing = |seed| Schedule::of(seed).run_with(plan).err().map(|violation| (seed, violation));
+    let (seed, violation) = (0..schedules_max).find_map(failing)?;
+    Some(Caught { seed, violation, story: Schedule::of(seed).shrunk_with(plan).story_with(plan) })
+}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
-    effect::{Commit, Effect, Insert, Look},
+    effect::{Commit, Effect, Look},
     ids::{Millis, Offset, RequestId, TopicPartition},
     input::{CommitAnswer, Input, InsertAnswer},
     machine::Machine,
@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    clickhouse::{Outcome, Row},
+    clickhouse::{Outcome, Request, Row},
     kafka::{MemberId, Sync},
 };
 
@@ -27,7 +27,7 @@ pub(super) struct Process {
     pub(super) fetches: Vec<(RequestId, Vec<TopicPartition>)>,
     pub(super) looks: Vec<Look>,
     pub(super) checks: Vec<(RequestId, Group)>,
-    pub(super) unsent_inserts: Vec<Insert>,
+    pub(super) unsent_inserts: Vec<(RequestId, Vec<Request>)>,
     pub(super) inserting: BTreeMap<RequestId, Outstanding>,
     /// Where each partition is read, and to where.
     pub(super) reading: BTreeMap<TopicPartition, (i64, Option<i64>)>,
@@ -98,7 +98,6 @@ impl Process {
                 self.committed_at.insert(id, now);
                 self.client.queue.push_back((id, commits));
             }
-            Effect::Insert(insert) => self.unsent_inserts.push(insert),
             Effect::Look(look) => self.looks.push(look),
             Effect::CheckDead(id, group) => self.checks.push((id, group)),
             Effect::Durable(partition, through) => {
@@ -118,7 +117,8 @@ impl Process {
                 self.seen.clear();
                 self.declared.clear();
             }
-            Effect::Stop(_) => {}
+            // The world makes the body of an insert and sees to the end.
+            Effect::Insert(_) | Effect::Stop(_) => {}
         }
         false
     }

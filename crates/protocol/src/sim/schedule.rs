@@ -16,6 +16,14 @@ pub struct Schedule {
     pub(super) actions: Vec<Action>,
 }
 
+/// How a schedule is run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) bug: Option<Bug>,
+    /// A broken rule passes until a row is lost or doubled.
+    pub(crate) harm_only: bool,
+}
+
 /// What stays the same throughout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
@@ -124,11 +132,11 @@ impl Schedule {
     /// # Errors
     /// The first [`Violation`].
     pub fn run(&self) -> Result<(), Violation> {
-        self.run_with(None)
+        self.run_with(Plan::default())
     }
 
-    pub(crate) fn run_with(&self, bug: Option<Bug>) -> Result<(), Violation> {
-        let mut world = World::new(self.settings, bug);
+    pub(crate) fn run_with(&self, plan: Plan) -> Result<(), Violation> {
+        let mut world = World::new(self.settings, plan.bug, plan.harm_only);
         for action in &self.actions {
             world.act(*action);
             world.verdict()?;
@@ -140,11 +148,11 @@ impl Schedule {
     /// A shorter schedule with the same kind of violation: no single action of it can be left out.
     #[must_use]
     pub fn shrunk(&self) -> Self {
-        self.shrunk_with(None)
+        self.shrunk_with(Plan::default())
     }
 
-    pub(crate) fn shrunk_with(&self, bug: Option<Bug>) -> Self {
-        let kind = |schedule: &Self| schedule.run_with(bug).err().map(|violation| violation.kind());
+    pub(crate) fn shrunk_with(&self, plan: Plan) -> Self {
+        let kind = |schedule: &Self| schedule.run_with(plan).err().map(|violation| violation.kind());
         let wanted = kind(self);
         let mut best = self.clone();
         let mut chunk = best.actions.len().div_ceil(2);
@@ -167,11 +175,11 @@ impl Schedule {
     /// Runs it and tells, line by line, what happened.
     #[must_use]
     pub fn story(&self) -> Vec<String> {
-        self.story_with(None)
+        self.story_with(Plan::default())
     }
 
-    pub(crate) fn story_with(&self, bug: Option<Bug>) -> Vec<String> {
-        let mut world = World::new(self.settings, bug);
+    pub(crate) fn story_with(&self, plan: Plan) -> Vec<String> {
+        let mut world = World::new(self.settings, plan.bug, plan.harm_only);
         world.story = Some(vec![format!("{:?}", self.settings)]);
         for action in &self.actions {
             world.tell(format!("{action}"));

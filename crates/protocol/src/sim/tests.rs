@@ -1,4 +1,4 @@
-use super::Schedule;
+use super::{Schedule, planted, schedule::Plan};
 use crate::planted::Bug;
 
 /// How many schedules a run of the tests tries.
@@ -16,11 +16,9 @@ fn twenty_thousand_schedules_keep_every_invariant() {
 
 #[test]
 fn every_planted_bug_is_caught() {
-    let missed: Vec<Bug> = Bug::ALL
-        .into_iter()
-        .filter(|bug| !(0..SCHEDULES).any(|seed| Schedule::of(seed).run_with(Some(*bug)).is_err()))
-        .collect();
-    assert_eq!(missed, [], "these rules could be left out unseen");
+    let missed: Vec<String> =
+        planted(SCHEDULES).into_iter().filter(|bug| bug.caught.is_none()).map(|bug| bug.name).collect();
+    assert_eq!(missed, Vec::<String>::new(), "these rules could be left out unseen");
 }
 
 #[test]
@@ -33,10 +31,10 @@ fn a_seed_gives_the_same_schedule_and_the_same_story() {
 
 #[test]
 fn a_shrunk_schedule_shows_the_same_and_nothing_can_be_left_out() {
-    let bug = Some(Bug::AmbiguousIsOk);
-    let kind = |schedule: &Schedule| schedule.run_with(bug).err().map(|violation| violation.kind());
+    let plan = Plan { bug: Some(Bug::AmbiguousIsOk), harm_only: false };
+    let kind = |schedule: &Schedule| schedule.run_with(plan).err().map(|violation| violation.kind());
     let long = (0..SCHEDULES).map(Schedule::of).find(|schedule| kind(schedule).is_some()).expect("it is caught");
-    let short = long.shrunk_with(bug);
+    let short = long.shrunk_with(plan);
     assert!(short.actions.len() < long.actions.len() / 2, "{}", short.actions.len());
     assert_eq!(kind(&short), kind(&long));
     for at in 0..short.actions.len() {

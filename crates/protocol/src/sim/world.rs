@@ -39,6 +39,8 @@ pub(super) struct World {
     /// Commits on their way to the broker.
     commits: Vec<SentCommit>,
     oracle: Oracle,
+    /// Every fault has ended.
+    healed: bool,
     /// What happened, if somebody wants to know.
     pub(super) story: Option<Vec<String>>,
 }
@@ -54,7 +56,7 @@ struct SentCommit {
 }
 
 impl World {
-    pub(super) fn new(settings: Settings, bug: Option<Bug>) -> Self {
+    pub(super) fn new(settings: Settings, bug: Option<Bug>, harm_only: bool) -> Self {
         let config = Config {
             epoch: 7,
             ranges_in_flight_max: settings.ranges_in_flight_max,
@@ -76,7 +78,8 @@ impl World {
             processes: BTreeMap::new(),
             processes_made: 0,
             commits: Vec::new(),
-            oracle: Oracle::default(),
+            oracle: Oracle { harm_only, ..Oracle::default() },
+            healed: false,
             story: None,
         };
         world.start(0);
@@ -163,13 +166,14 @@ impl World {
 
     /// Ends every fault and lets everything go on until all is well, or for too long.
     pub(super) fn heal(&mut self) {
+        self.healed = true;
         for process in self.processes.values_mut() {
             process.paused = false;
         }
         while self.arrive_commit(0, false) || self.advance_request(0, false) {}
         for round in 0..ROUNDS_MAX {
             let alive: Vec<ProcessId> = self.processes.keys().copied().collect();
-            self.kafka.members.retain(|_, member| alive.contains(&member.process));
+            self.expire_the_dead();
             if alive.is_empty() {
                 self.start(round);
             }
@@ -193,6 +197,19 @@ impl World {
         }
     }
 
+    /// The sessions of members that no client stands for time out.
+    fn expire_the_dead(&mut self) {
+        let processes = &self.processes;
+        let is_dead =
+            |id: MemberId, of: ProcessId| processes.get(&of).is_none_or(|process| process.client.member != Some(id));
+        let members = self.kafka.members.iter();
+        let dead: Vec<MemberId> =
+            members.filter(|(id, member)| is_dead(**id, member.process)).map(|(id, _)| *id).collect();
+        for id in dead {
+            self.kafka.remove(id);
+        }
+    }
+
     /// Whether every record is durable and committed. That each is there once is checked as it is applied.
     fn is_well(&self) -> bool {
         self.kafka.log_ends.keys().all(|partition| self.is_well_in(*partition))
@@ -201,7 +218,8 @@ impl World {
     fn is_well_in(&self, partition: TopicPartition) -> bool {
         let end = self.kafka.log_ends[&partition];
         let committed = self.kafka.committed.get(&partition).map_or(0, |(offset, _)| offset.0);
-        let rows = (0..end).filter_map(|offset| table_of(partition, offset).map(|table| Row { table, partition, offset }));
+        let rows =
+            (0..end).filter_map(|offset| table_of(partition, offset).map(|table| Row { table, partition, offset }));
         committed == end && rows.into_iter().all(|row| self.clickhouse.has(row))
     }
 
@@ -244,6 +262,11 @@ impl World {
         match &effect {
             Effect::Insert(insert) => {
                 self.oracle.inserting(insert, process, &self.clickhouse, self.now, self.config.fence_age_ms_max);
+                // The body is made now, and goes out whenever the process gets to it.
+                match requests(id, insert, process) {
+                    Ok(requests) => process.unsent_inserts.push((insert.id, requests)),
+                    Err((partition, offset)) => self.oracle.fail(Violation::NotHeld(partition, offset)),
+                }
             }
             Effect::Stop(StopReason::Shutdown) => {
                 // A static member does not say goodbye.
@@ -267,7 +290,8 @@ impl World {
     }
 
     fn tick(&mut self, id: ProcessId) -> bool {
-        let due = self.processes.get(&id).and_then(|process| process.machine.wake_at()).is_some_and(|at| at <= self.now);
+        let due =
+            self.processes.get(&id).and_then(|process| process.machine.wake_at()).is_some_and(|at| at <= self.now);
         if due {
             self.step(id, Input::Tick);
         }
@@ -282,7 +306,9 @@ impl World {
     }
 
     fn answer(&mut self, id: ProcessId, pick: usize, twice: bool) -> bool {
-        let Some(process) = self.processes.get_mut(&id).filter(|process| !process.answers.is_empty()) else { return false };
+        let Some(process) = self.processes.get_mut(&id).filter(|process| !process.answers.is_empty()) else {
+            return false;
+        };
         let at = pick % process.answers.len();
         let answer = if twice { process.answers[at].clone() } else { process.answers.swap_remove(at) };
         match &answer {
@@ -417,7 +443,9 @@ impl World {
             (false, true) => CommitAnswer::Ok,
             (false, false) => CommitAnswer::Fenced,
         };
-        if !commit.abandoned && let Some(process) = self.processes.get_mut(&commit.process) {
+        if !commit.abandoned
+            && let Some(process) = self.processes.get_mut(&commit.process)
+        {
             process.commit_answered(commit.id, answer);
         }
         true
@@ -438,7 +466,9 @@ impl World {
             return;
         }
         let commit = self.commits.remove(pick % self.commits.len());
-        if !commit.abandoned && let Some(process) = self.processes.get_mut(&commit.process) {
+        if !commit.abandoned
+            && let Some(process) = self.processes.get_mut(&commit.process)
+        {
             process.commit_answered(commit.id, CommitAnswer::Failed);
         }
     }
@@ -450,28 +480,19 @@ impl World {
             return false;
         };
         let at = pick % process.unsent_inserts.len();
-        let insert = process.unsent_inserts.remove(at);
-        // The machine has let go of it meanwhile: a real shell may send it all the same, with the rows it still has.
-        let requests = match requests(id, &insert, process) {
-            Ok(requests) => requests,
-            Err((partition, offset)) => {
-                if process.client.owned.contains(&partition) {
-                    self.oracle.fail(Violation::NotHeld(partition, offset));
-                }
-                return true;
-            }
-        };
+        let (insert, requests) = process.unsent_inserts.remove(at);
         if requests.is_empty() {
-            process.answers.push(Input::Inserted(insert.id, InsertAnswer::Ok));
+            process.answers.push(Input::Inserted(insert, InsertAnswer::Ok));
         } else {
-            process.inserting.insert(insert.id, Outstanding { left: requests.len(), ..Outstanding::default() });
+            process.inserting.insert(insert, Outstanding { left: requests.len(), ..Outstanding::default() });
         }
         self.clickhouse.requests.extend(requests);
         true
     }
 
     fn advance_request_of(&mut self, id: ProcessId) -> bool {
-        let at = self.clickhouse.requests.iter().position(|request| request.process == id);
+        let goes_on = |request: &Request| request.process == id && (self.healed || !request.slow);
+        let at = self.clickhouse.requests.iter().position(goes_on);
         at.is_some_and(|at| self.advance_request(at, false))
     }
 
@@ -483,7 +504,10 @@ impl World {
         }
         if let Some(request) = self.clickhouse.advance(pick % requests) {
             if self.story.is_some() {
-                self.tell(format!("  clickhouse: {} in {:?} is done ({:?})", request.token, request.table, request.stage));
+                self.tell(format!(
+                    "  clickhouse: {} in {:?} is done ({:?})",
+                    request.token, request.table, request.stage
+                ));
             }
             if request.stage == Stage::Recorded {
                 self.oracle.applied(&request.rows, &self.clickhouse);
@@ -563,7 +587,8 @@ fn requests(id: ProcessId, insert: &Insert, process: &Process) -> Result<Vec<Req
         }
     }
     let request = |(table, rows)| {
-        Request { process: id, insert: insert.id, table, token: insert.token, rows, stage: Stage::OnItsWay }
+        let slow = (id as u64 + insert.id.0) % 4 == 0;
+        Request { process: id, insert: insert.id, table, token: insert.token, rows, stage: Stage::OnItsWay, slow }
     };
     Ok(tables.into_iter().map(request).collect())
 }
