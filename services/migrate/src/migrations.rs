@@ -25,6 +25,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(2, "catalog", "0002_catalog.sql"),
     migration!(3, "progress", "0003_progress.sql"),
     migration!(4, "rankings", "0004_rankings.sql"),
+    migration!(5, "dead_letter_replays", "0005_dead_letter_replays.sql"),
 ];
 
 impl Migration {
