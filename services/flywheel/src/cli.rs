@@ -33,6 +33,8 @@ pub enum Command {
     Import(Box<Import>),
     /// Play the demonstration: a history, then live traffic.
     Demo(Box<Demo>),
+    /// List, show and replay records that could not be taken.
+    DeadLetters(Box<crate::dead_letters::Args>),
     /// Show a team's ranking in the terminal.
     Rankings(crate::rankings::Args),
 }

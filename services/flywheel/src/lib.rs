@@ -1,6 +1,7 @@
 //! The `flywheel` binary's insides: the command line, the roles of a process, and the tools.
 
 pub mod cli;
+pub mod dead_letters;
 mod delivery;
 pub mod demo;
 pub mod import;
@@ -28,6 +29,7 @@ pub async fn run(cli: Cli, metrics: Metrics) -> anyhow::Result<()> {
         Command::Migrate(options) => migrate(*options, shutdown).await,
         Command::Import(options) => import::run(options.import, options.kafka, shutdown).await,
         Command::Demo(options) => demo::run(options.demo, options.kafka, shutdown).await,
+        Command::DeadLetters(options) => dead_letters::run(*options, shutdown).await,
         Command::Rankings(options) => rankings::run(options, shutdown).await,
     }
 }
