@@ -8,5 +8,6 @@ mod lifecycle;
 mod migrate;
 mod outage;
 mod ranking;
+mod replay;
 mod trace;
 mod world;
