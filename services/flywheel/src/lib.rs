@@ -5,6 +5,7 @@ pub mod dead_letters;
 mod delivery;
 pub mod demo;
 pub mod import;
+mod printable;
 pub mod rankings;
 mod roles;
 

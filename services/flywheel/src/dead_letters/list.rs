@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 
 use super::{
     print,
-    printable::printable,
     selection::{Filter, Selection},
     store::{Count, Letter, Order, Replays, Store},
 };
-use crate::cli::ClickHouseArgs;
+use crate::{cli::ClickHouseArgs, printable::printable};
 
 /// Options of `flywheel dead-letters list`.
 #[derive(Clone, Debug, ClapArgs)]

@@ -3,7 +3,6 @@
 mod claim;
 mod list;
 mod place;
-mod printable;
 mod producer;
 mod progress;
 mod replay;

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{place::Place, printable::printable};
+use super::place::Place;
+use crate::printable::printable;
 
 /// So many failures are printed; `--json` gives all.
 const FAILURES_SHOWN_MAX: usize = 20;

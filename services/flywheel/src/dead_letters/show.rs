@@ -7,11 +7,13 @@ use super::{
     list::{replayed, rfc3339},
     place::Place,
     print,
-    printable::{excerpt, printable},
     selection::Selection,
     store::{Body, Letter, Order, Replays, Store},
 };
-use crate::cli::ClickHouseArgs;
+use crate::{
+    cli::ClickHouseArgs,
+    printable::{excerpt, printable},
+};
 
 const PAYLOAD_BYTES_SHOWN_MAX: usize = 4 * 1024;
 const HEADER_BYTES_SHOWN_MAX: usize = 512;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
+use crate::printable::printable;
+
 /// So many refused records are shown in the table; `--json` gives all.
 const REFUSED_SHOWN_MAX: usize = 20;
 
@@ -133,9 +135,4 @@ impl Report {
         ]
         .join("\n")
     }
-}
-
-/// What is quoted from the file must not steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -3,7 +3,7 @@
 use console::Style;
 use wire::ranking::{Item, Ranking, Status};
 
-use super::render::printable;
+use crate::printable::printable;
 
 /// Cells of the bar of the highest score.
 const BAR_CELLS: f64 = 16.0;

@@ -7,6 +7,7 @@ use domain::time::Timestamp;
 use wire::ranking::{Confidence, Item, Ranking};
 
 use super::columns::{self, Column, Ink};
+use crate::printable::printable;
 
 /// Between two columns.
 const GAP: &str = "  ";
@@ -186,12 +187,6 @@ fn age(instant: &str, now: Timestamp) -> String {
         7_200..172_800 => format!("{} h ago", seconds / 3_600),
         _ => format!("{} d ago", seconds / 86_400),
     }
-}
-
-/// `text` without the characters that would steer the terminal: titles and ids come from whoever sent the events.
-pub(super) fn printable(text: &str) -> String {
-    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
 fn round_percent(share: f64) -> f64 {

@@ -201,7 +201,7 @@ async fn replays_at_once_produce_each_dead_letter_once_and_none_that_a_killed_re
 
 /// All dead letters, once there are exactly so many.
 async fn dead_letters(stack: &Stack, letters: usize) -> Vec<Letter> {
-    let client = testkit::clickhouse(stack, Role::Ranker);
+    let client = testkit::clickhouse(stack, Role::Ingest);
     eventually("every dead letter is there", WRITTEN_MAX, async || {
         let found = client
             .query(

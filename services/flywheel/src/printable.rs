@@ -1,13 +1,13 @@
 //! Text from records, made safe to print.
 
 /// `text` without the characters that would steer the terminal: whoever sent the record chose them.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// At most `bytes_max` of `bytes`, printable, with a word on what is left out. Line breaks stay where `lines` says so.
-pub(super) fn excerpt(bytes: &[u8], bytes_max: usize, lines: bool) -> String {
+pub(crate) fn excerpt(bytes: &[u8], bytes_max: usize, lines: bool) -> String {
     let shown = &bytes[..bytes.len().min(bytes_max)];
     let text = String::from_utf8_lossy(shown);
     let mut excerpt =
