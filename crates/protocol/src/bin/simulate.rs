@@ -1,4 +1,5 @@
-//! Runs schedules for as long as asked: `simulate [SECONDS [SEED]]`, or `simulate planted` to see each planted bug caught.
+//! Runs schedules for as long as asked: `simulate [SECONDS [SEED]]`, or `simulate planted [NAME]` to see each planted bug
+//! caught, with the story of the one that is named.
 //!
 //! Prints the first seed and the progress. On a violation it prints the shrunk schedule and exits with 1.
 
@@ -11,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use protocol::sim::{Schedule, planted};
+use protocol::sim::{Planted, Schedule, breached, planted};
 
 /// How often the progress is printed.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -60,20 +61,31 @@ fn search(first: u64, time: Duration) -> ExitCode {
 }
 
 fn show_planted() -> ExitCode {
+    println!("rules left out:");
     let mut all_caught = true;
     for planted in planted(PLANTED_SCHEDULES) {
-        for (what, caught) in [("rule", &planted.caught), ("rows", &planted.harm)] {
-            match caught {
-                Some(caught) => println!("{:30} {what} seed {:5}: {}", planted.name, caught.seed, caught.violation),
-                None => println!("{:30} {what} not caught", planted.name),
-            }
-        }
-        if env::args().any(|argument| argument == planted.name) {
-            for line in planted.harm.iter().chain(&planted.caught).take(1).flat_map(|caught| &caught.story) {
-                println!("{line}");
-            }
-        }
+        show(&planted);
         all_caught &= planted.caught.is_some();
     }
+    println!("promises broken that the protocol rests on:");
+    for breached in breached(PLANTED_SCHEDULES) {
+        show(&breached);
+        all_caught &= breached.caught.is_some();
+    }
     if all_caught { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// One line for the first broken rule and one for the first wrong row; the shrunk story too, if the name was asked for.
+fn show(planted: &Planted) {
+    for (what, caught) in [("rule", &planted.caught), ("rows", &planted.harm)] {
+        match caught {
+            Some(caught) => println!("  {:30} {what} seed {:5}: {}", planted.name, caught.seed, caught.violation),
+            None => println!("  {:30} {what} not caught", planted.name),
+        }
+    }
+    if env::args().any(|argument| argument == planted.name) {
+        for line in planted.harm.iter().chain(&planted.caught).take(1).flat_map(|caught| &caught.story) {
+            println!("    {line}");
+        }
+    }
 }

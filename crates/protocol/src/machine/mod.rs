@@ -14,6 +14,8 @@ mod release;
 mod seal;
 mod takeover;
 mod tenure;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, mem};
 

@@ -11,7 +11,7 @@ use crate::{
     token::{Group, Token},
 };
 
-use super::world::ProcessId;
+use super::{schedule::Breach, world::ProcessId};
 
 /// One record's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +44,8 @@ pub(super) struct ClickHouse {
     pub(super) rows: BTreeMap<Row, u32>,
     pub(super) requests: Vec<Request>,
     tokens: BTreeSet<(Table, Token)>,
+    /// What it does that the protocol does not bear.
+    breach: Option<Breach>,
 }
 
 /// An insert into one table.
@@ -74,6 +76,10 @@ pub(super) enum Outcome {
 }
 
 impl ClickHouse {
+    pub(super) fn new(breach: Option<Breach>) -> Self {
+        Self { breach, ..Self::default() }
+    }
+
     /// Takes a request one stage further; returns it when that was the last.
     pub(super) fn advance(&mut self, at: usize) -> Option<Request> {
         let request = self.requests.get_mut(at)?;
@@ -82,15 +88,22 @@ impl ClickHouse {
                 request.stage = Stage::Running;
                 return None;
             }
-            Stage::Running if self.tokens.insert((request.table, request.token)) => {
+            // The token is taken: dropped, and acknowledged all the same.
+            Stage::Running if self.tokens.contains(&(request.table, request.token)) => {}
+            Stage::Running => {
+                if self.breach == Some(Breach::RowsBeforeToken) {
+                    show(&mut self.rows, &request.rows);
+                } else {
+                    self.tokens.insert((request.table, request.token));
+                }
                 request.stage = Stage::Recorded;
                 return None;
             }
-            // The token is taken: dropped, and acknowledged all the same.
-            Stage::Running => {}
             Stage::Recorded => {
-                for row in &request.rows {
-                    *self.rows.entry(*row).or_default() += 1;
+                if self.breach == Some(Breach::RowsBeforeToken) {
+                    self.tokens.insert((request.table, request.token));
+                } else {
+                    show(&mut self.rows, &request.rows);
                 }
             }
         }
@@ -102,6 +115,9 @@ impl ClickHouse {
         let (on_their_way, killed) =
             std::mem::take(&mut self.requests).into_iter().partition(|request| request.stage == Stage::OnItsWay);
         self.requests = on_their_way;
+        if self.breach == Some(Breach::TokensForgotten) {
+            self.tokens.clear();
+        }
         killed
     }
 
@@ -121,5 +137,11 @@ impl ClickHouse {
 
     pub(super) fn last(&self, partition: TopicPartition) -> Option<i64> {
         self.rows.keys().filter(|row| row.partition == partition).map(|row| row.offset).max()
+    }
+}
+
+fn show(rows: &mut BTreeMap<Row, u32>, new: &[Row]) {
+    for row in new {
+        *rows.entry(*row).or_default() += 1;
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     ids::{Offset, Partition, Topic, TopicPartition},
 };
 
-use super::world::ProcessId;
+use super::{schedule::Breach, world::ProcessId};
 
 /// A member's id, new with each join.
 pub(super) type MemberId = u32;
@@ -24,6 +24,8 @@ pub(super) struct Kafka {
     generation: u32,
     members_made: u32,
     rebalance_due: bool,
+    /// [`Breach::StrangersCommit`].
+    admits_strangers: bool,
 }
 
 /// A member as the coordinator knows it.
@@ -43,7 +45,7 @@ pub(super) struct Sync {
 }
 
 impl Kafka {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(breach: Option<Breach>) -> Self {
         let partition = |topic, partition| TopicPartition { topic: Topic(topic), partition: Partition(partition) };
         let all = [partition("usage", 0), partition("usage", 1), partition("usage", 2), partition("requests", 0)];
         Self {
@@ -53,6 +55,7 @@ impl Kafka {
             generation: 0,
             members_made: 0,
             rebalance_due: false,
+            admits_strangers: breach == Some(Breach::StrangersCommit),
         }
     }
 
@@ -141,9 +144,12 @@ impl Kafka {
         targets
     }
 
-    /// Whether a commit of that member and generation is accepted.
+    /// Whether a commit is accepted.
     pub(super) fn admits(&self, member: Option<MemberId>, generation: u32) -> bool {
-        member.is_some_and(|member| self.members.contains_key(&member)) && generation == self.generation
+        match member {
+            Some(member) => self.members.contains_key(&member) && generation == self.generation,
+            None => self.admits_strangers && self.members.is_empty(),
+        }
     }
 
     pub(super) fn keep(&mut self, commits: &[Commit]) {

@@ -24,9 +24,9 @@ mod world;
 pub use oracle::Violation;
 pub use schedule::Schedule;
 
-use self::schedule::Plan;
+use self::schedule::{Breach, Plan};
 
-/// A planted bug, and the first schedules that catch it.
+/// A planted bug or a broken promise, and the first schedules that catch it.
 #[derive(Debug)]
 pub struct Planted {
     /// Which.
@@ -51,12 +51,28 @@ pub struct Caught {
 /// Plants each bug and runs the schedules from seed 0 on until it is caught, at most so many.
 #[must_use]
 pub fn planted(schedules_max: u64) -> Vec<Planted> {
-    let plant = |bug: Bug| Planted {
-        name: format!("{bug:?}"),
-        caught: catch(Plan { bug: Some(bug), harm_only: false }, schedules_max),
-        harm: catch(Plan { bug: Some(bug), harm_only: true }, schedules_max),
+    let plant = |bug: Bug| {
+        let plan = Plan { bug: Some(bug), ..Plan::default() };
+        Planted::of(format!("{bug:?}"), plan, schedules_max)
     };
     Bug::ALL.into_iter().map(plant).collect()
+}
+
+/// Breaks each promise that the protocol rests on, in the same way.
+#[must_use]
+pub fn breached(schedules_max: u64) -> Vec<Planted> {
+    let breach = |breach: Breach| {
+        let plan = Plan { breach: Some(breach), ..Plan::default() };
+        Planted::of(format!("{breach:?}"), plan, schedules_max)
+    };
+    Breach::ALL.into_iter().map(breach).collect()
+}
+
+impl Planted {
+    fn of(name: String, plan: Plan, schedules_max: u64) -> Self {
+        let harm_only = Plan { harm_only: true, ..plan };
+        Self { name, caught: catch(plan, schedules_max), harm: catch(harm_only, schedules_max) }
+    }
 }
 
 fn catch(plan: Plan, schedules_max: u64) -> Option<Caught> {

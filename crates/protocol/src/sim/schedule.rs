@@ -22,6 +22,26 @@ pub(crate) struct Plan {
     pub(crate) bug: Option<Bug>,
     /// A broken rule passes until a row is lost or doubled.
     pub(crate) harm_only: bool,
+    /// The world breaks a promise that the protocol rests on.
+    pub(crate) breach: Option<Breach>,
+}
+
+/// A promise broken: each shows that the protocol does rest on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Breach {
+    /// ClickHouse forgets its tokens when it restarts, as if its window were too short.
+    TokensForgotten,
+    /// ClickHouse shows rows before it records their token, and can be killed in between.
+    RowsBeforeToken,
+    /// The client repeats a commit by itself, and the first copy arrives late.
+    CommitsRepeated,
+    /// The client sends a queued commit without its member id, and the group is empty at that moment.
+    StrangersCommit,
+}
+
+impl Breach {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::TokensForgotten, Self::RowsBeforeToken, Self::CommitsRepeated, Self::StrangersCommit];
 }
 
 /// What stays the same throughout.
@@ -85,15 +105,15 @@ const WEIGHTS: [(Kind, u32); 24] = [
     (Kind::Answer, 8),
     (Kind::Drain, 4),
     (Kind::SendCommit, 3),
-    (Kind::ArriveCommit, 6),
-    (Kind::LoseCommit, 2),
+    (Kind::ArriveCommit, 7),
+    (Kind::LoseCommit, 4),
     (Kind::RefuseCommit, 1),
     (Kind::SendInsert, 4),
-    (Kind::AdvanceRequest, 12),
+    (Kind::AdvanceRequest, 18),
     (Kind::BreakRequest, 4),
-    (Kind::AbandonInsert, 3),
+    (Kind::AbandonInsert, 5),
     (Kind::FailLook, 1),
-    (Kind::RestartClickHouse, 2),
+    (Kind::RestartClickHouse, 1),
     (Kind::Time, 10),
     (Kind::Heartbeat, 4),
     (Kind::Rebalance, 4),
@@ -136,7 +156,7 @@ impl Schedule {
     }
 
     pub(crate) fn run_with(&self, plan: Plan) -> Result<(), Violation> {
-        let mut world = World::new(self.settings, plan.bug, plan.harm_only);
+        let mut world = World::new(self.settings, plan);
         for action in &self.actions {
             world.act(*action);
             world.verdict()?;
@@ -179,7 +199,7 @@ impl Schedule {
     }
 
     pub(crate) fn story_with(&self, plan: Plan) -> Vec<String> {
-        let mut world = World::new(self.settings, plan.bug, plan.harm_only);
+        let mut world = World::new(self.settings, plan);
         world.story = Some(vec![format!("{:?}", self.settings)]);
         for action in &self.actions {
             world.tell(format!("{action}"));

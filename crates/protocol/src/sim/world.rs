@@ -7,7 +7,6 @@ use crate::{
     ids::{Millis, Offset, RequestId, TopicPartition},
     input::{CommitAnswer, Drained, Fetched, Input, InsertAnswer, Looked, Presence},
     machine::{Config, Machine},
-    planted::Bug,
 };
 
 use super::{
@@ -15,7 +14,7 @@ use super::{
     kafka::{Kafka, MemberId},
     oracle::{Oracle, Violation},
     process::{Outstanding, Process},
-    schedule::{Action, Kind, Settings},
+    schedule::{Action, Breach, Kind, Plan, Settings},
 };
 
 /// Numbers processes, never twice.
@@ -30,7 +29,7 @@ const ROUNDS_MAX: usize = 400;
 pub(super) struct World {
     settings: Settings,
     config: Config,
-    bug: Option<Bug>,
+    plan: Plan,
     now: Millis,
     kafka: Kafka,
     clickhouse: ClickHouse,
@@ -56,7 +55,7 @@ struct SentCommit {
 }
 
 impl World {
-    pub(super) fn new(settings: Settings, bug: Option<Bug>, harm_only: bool) -> Self {
+    pub(super) fn new(settings: Settings, plan: Plan) -> Self {
         let config = Config {
             epoch: 7,
             ranges_in_flight_max: settings.ranges_in_flight_max,
@@ -71,14 +70,14 @@ impl World {
         let mut world = Self {
             settings,
             config,
-            bug,
+            plan,
             now: Millis(0),
-            kafka: Kafka::new(),
-            clickhouse: ClickHouse::default(),
+            kafka: Kafka::new(plan.breach),
+            clickhouse: ClickHouse::new(plan.breach),
             processes: BTreeMap::new(),
             processes_made: 0,
             commits: Vec::new(),
-            oracle: Oracle { harm_only, ..Oracle::default() },
+            oracle: Oracle { harm_only: plan.harm_only, ..Oracle::default() },
             healed: false,
             story: None,
         };
@@ -230,7 +229,7 @@ impl World {
         let mut others = self.processes.values().filter(|process| process.instance == instance);
         // Only where the other is hung, as an operator or a supervisor would.
         if self.processes.len() < PROCESSES_MAX && others.all(|other| other.paused) {
-            let machine = Machine::with_bug(self.config, self.bug);
+            let machine = Machine::with_bug(self.config, self.plan.bug);
             self.processes.insert(self.processes_made, Process::new(instance, machine));
             self.processes_made += 1;
         }
@@ -412,7 +411,11 @@ impl World {
         let client = &mut process.client;
         let Some((request, commits)) = client.queue.pop_front() else { return false };
         let (member, generation) = (client.member, client.generation);
-        self.commits.push(SentCommit { process: id, id: request, member, generation, commits, abandoned: false });
+        let sent = |commits, abandoned| SentCommit { process: id, id: request, member, generation, commits, abandoned };
+        if self.plan.breach == Some(Breach::CommitsRepeated) {
+            self.commits.push(sent(commits.clone(), true));
+        }
+        self.commits.push(sent(commits, false));
         true
     }
 
@@ -587,7 +590,7 @@ fn requests(id: ProcessId, insert: &Insert, process: &Process) -> Result<Vec<Req
         }
     }
     let request = |(table, rows)| {
-        let slow = (id as u64 + insert.id.0) % 4 == 0;
+        let slow = (id as u64 + insert.id.0) % 3 == 0;
         Request { process: id, insert: insert.id, table, token: insert.token, rows, stage: Stage::OnItsWay, slow }
     };
     Ok(tables.into_iter().map(request).collect())
