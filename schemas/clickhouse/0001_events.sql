@@ -88,9 +88,9 @@ CREATE TABLE IF NOT EXISTS dead_letters
     pointer     String,
     detail      String,
     type        String,
-    key         String,
-    headers     Array(Tuple(String, String)) COMMENT 'name and value',
-    payload     String CODEC(ZSTD)
+    key         Nullable(String),
+    headers     Array(Tuple(String, Nullable(String))) COMMENT 'name and value',
+    payload     Nullable(String) CODEC(ZSTD)
 )
 ENGINE = MergeTree
 ORDER BY (topic, partition, offset);

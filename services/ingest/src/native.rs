@@ -21,11 +21,11 @@ pub(crate) struct Numbers(Vec<u8>);
 #[derive(Debug, Default)]
 pub(crate) struct Strings(Vec<u8>);
 
-/// Numbers that may be missing: a byte for each that says so, then the numbers, 0 for the missing.
+/// Values that may be missing: a byte for each that says so, then the values, 0 or empty for the missing.
 #[derive(Debug, Default)]
-pub(crate) struct Nullable {
+pub(crate) struct Nullable<Values> {
     missing: Vec<u8>,
-    values: Numbers,
+    values: Values,
 }
 
 /// Arrays: where each ends, then all their elements.
@@ -52,11 +52,19 @@ impl Strings {
     }
 }
 
-impl Nullable {
+impl Nullable<Numbers> {
     /// Appends a number of `N` bytes, or that there is none.
     pub(crate) fn push<const N: usize>(&mut self, little_endian: Option<[u8; N]>) {
         self.missing.push(u8::from(little_endian.is_none()));
         self.values.push(little_endian.unwrap_or([0; N]));
+    }
+}
+
+impl Nullable<Strings> {
+    /// Appends a string, or that there is none.
+    pub(crate) fn push(&mut self, value: Option<&[u8]>) {
+        self.missing.push(u8::from(value.is_none()));
+        self.values.push(value.unwrap_or_default());
     }
 }
 
@@ -70,9 +78,9 @@ impl Arrays<Strings> {
     }
 }
 
-impl Arrays<(Strings, Strings)> {
+impl Arrays<(Strings, Nullable<Strings>)> {
     /// Appends an array of pairs.
-    pub(crate) fn push<S: AsRef<[u8]>, T: AsRef<[u8]>>(&mut self, pairs: impl IntoIterator<Item = (S, T)>) {
+    pub(crate) fn push<'a>(&mut self, pairs: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) {
         let mut count = 0;
         for (first, second) in pairs {
             self.elements.0.push(first);
@@ -110,7 +118,7 @@ impl Column for Strings {
     }
 }
 
-impl Column for Nullable {
+impl<Values: Column> Column for Nullable<Values> {
     fn write_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.missing);
         self.values.write_to(out);
@@ -194,11 +202,16 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_number_is_flagged_and_zero() {
-        let mut nullable = Nullable::default();
-        nullable.push(Some([7_u8]));
-        nullable.push::<1>(None);
-        assert_eq!(bytes(&nullable), b"\x00\x01\x07\x00");
+    fn what_is_missing_is_flagged_and_nothing() {
+        let mut numbers = Nullable::<Numbers>::default();
+        numbers.push(Some([7_u8]));
+        numbers.push::<1>(None);
+        assert_eq!(bytes(&numbers), b"\x00\x01\x07\x00");
+        let mut strings = Nullable::<Strings>::default();
+        strings.push(Some(b"a"));
+        strings.push(None);
+        strings.push(Some(b""));
+        assert_eq!(bytes(&strings), b"\x00\x01\x00\x01a\x00\x00");
     }
 
     #[test]
@@ -213,9 +226,9 @@ mod tests {
 
     #[test]
     fn pairs_are_two_columns() {
-        let mut pairs = Arrays::<(Strings, Strings)>::default();
-        pairs.push([("a", "1"), ("b", "2")]);
-        assert_eq!(bytes(&pairs), [&2_u64.to_le_bytes()[..], b"\x01a\x01b\x011\x012"].concat());
+        let mut pairs = Arrays::<(Strings, Nullable<Strings>)>::default();
+        pairs.push([("a", Some(&b"1"[..])), ("b", None)]);
+        assert_eq!(bytes(&pairs), [&2_u64.to_le_bytes()[..], b"\x01a\x01b", b"\x00\x01\x011\x00"].concat());
     }
 
     #[test]

@@ -104,7 +104,7 @@ table! {
         account "account" "String": Strings,
         operation "operation" "String": Strings,
         count "count" "UInt64": Numbers,
-        duration_us "duration_us" "Nullable(UInt64)": Nullable,
+        duration_us "duration_us" "Nullable(UInt64)": Nullable<Numbers>,
         outcome "outcome" "Int8": Numbers,
     }
 }
@@ -161,7 +161,7 @@ table! {
         title "title" "String": Strings,
         status "status" "Int8": Numbers,
         merged_into "merged_into" "String": Strings,
-        effort_months "effort_months" "Nullable(Float64)": Nullable,
+        effort_months "effort_months" "Nullable(Float64)": Nullable<Numbers>,
         door "door" "Int8": Numbers,
     }
 }
@@ -201,9 +201,9 @@ table! {
         pointer "pointer" "String": Strings,
         detail "detail" "String": Strings,
         event_type "type" "String": Strings,
-        key "key" "String": Strings,
-        headers "headers" "Array(Tuple(String, String))": Arrays<(Strings, Strings)>,
-        payload "payload" "String": Strings,
+        key "key" "Nullable(String)": Nullable<Strings>,
+        headers "headers" "Array(Tuple(String, Nullable(String)))": Arrays<(Strings, Nullable<Strings>)>,
+        payload "payload" "Nullable(String)": Nullable<Strings>,
     }
 }
 
@@ -463,9 +463,9 @@ impl DeadLetters {
         self.pointer.push(&reject.pointer);
         self.detail.push(&reject.detail);
         self.event_type.push(event_type.unwrap_or_default());
-        self.key.push(record.key.unwrap_or_default());
-        self.headers.push(record.headers.iter().map(|(name, value)| (name, value.unwrap_or_default())));
-        self.payload.push(record.payload.unwrap_or_default());
+        self.key.push(record.key);
+        self.headers.push(record.headers.iter().copied());
+        self.payload.push(record.payload);
     }
 }
 

@@ -92,9 +92,8 @@ impl Producer {
             // The emitter's choice: repeats of an event are known by its partition.
             .partition(place.partition)
             .headers(headers(body, &place));
-        // A dead letter does not say whether what is empty was there at all.
-        record.key = Some(body.key.as_slice()).filter(|key| !key.is_empty());
-        record.payload = Some(body.payload.as_slice()).filter(|payload| !payload.is_empty());
+        record.key = body.key.as_ref().map(|key| key.as_slice());
+        record.payload = body.payload.as_ref().map(|payload| payload.as_slice());
         match self.producer.send_result(record) {
             Ok(delivery) => Sent::Queued(delivery),
             Err((error, _)) => Sent::Refused(error.to_string()),
@@ -118,10 +117,13 @@ impl Sent {
 
 /// The record's own headers, and which dead letter it replays: the last one, where it was a replay before.
 fn headers(body: &Body, place: &Place) -> OwnedHeaders {
-    let own = body.headers.iter().map(|(name, value)| (String::from_utf8_lossy(name), value.as_slice()));
+    let own = body
+        .headers
+        .iter()
+        .map(|(name, value)| (String::from_utf8_lossy(name), value.as_ref().map(|value| value.as_slice())));
     let place = place.to_string();
     own.filter(|(name, _)| name != REPLAY_OF)
-        .fold(OwnedHeaders::new(), |headers, (name, value)| headers.insert(Header { key: &name, value: Some(value) }))
+        .fold(OwnedHeaders::new(), |headers, (name, value)| headers.insert(Header { key: &name, value }))
         .insert(Header { key: REPLAY_OF, value: Some(place.as_bytes()) })
 }
 
@@ -134,20 +136,25 @@ mod tests {
 
     #[test]
     fn headers_keep_their_order_and_repeats_and_name_the_latest_dead_letter_once() {
-        let header = |name: &str, value: &[u8]| (ByteBuf::from(name), ByteBuf::from(value));
+        let header = |name: &str, value: Option<&[u8]>| (ByteBuf::from(name), value.map(ByteBuf::from));
         let body = Body {
             topic: "t".to_owned(),
             partition: 1,
             offset: 2,
             detail: String::new(),
-            key: ByteBuf::new(),
-            headers: vec![header("b", b"\xff"), header(REPLAY_OF, b"t/1/0"), header("a", b""), header("b", b"2")],
-            payload: ByteBuf::new(),
+            key: None,
+            headers: vec![
+                header("b", Some(b"\xff")),
+                header(REPLAY_OF, Some(b"t/1/0")),
+                header("a", Some(b"")),
+                header("b", None),
+            ],
+            payload: None,
         };
         let headers = headers(&body, &body.place());
         let found: Vec<_> = headers.iter().map(|header| (header.key, header.value)).collect();
         let expected: [(&str, Option<&[u8]>); 4] =
-            [("b", Some(b"\xff")), ("a", Some(b"")), ("b", Some(b"2")), (REPLAY_OF, Some(b"t/1/2"))];
+            [("b", Some(b"\xff")), ("a", Some(b"")), ("b", None), (REPLAY_OF, Some(b"t/1/2"))];
         assert_eq!(found, expected);
     }
 }

@@ -35,9 +35,9 @@ pub(super) enum Selection {
 }
 
 /// The payload's own word on its type and team; both are empty where it is no JSON.
-const TYPE: &str = "has({types:Array(String)}, if(type = '', JSONExtractString(payload, 'type'), type))";
-const TEAM: &str = "(has({teams:Array(String)}, JSONExtractString(payload, 'team'))
-    OR has({teams:Array(String)}, JSONExtractString(payload, 'data', 'team')))";
+const TYPE: &str = "has({types:Array(String)}, if(type = '', JSONExtractString(ifNull(payload, ''), 'type'), type))";
+const TEAM: &str = "(has({teams:Array(String)}, JSONExtractString(ifNull(payload, ''), 'team'))
+    OR has({teams:Array(String)}, JSONExtractString(ifNull(payload, ''), 'data', 'team')))";
 
 impl Selection {
     /// The condition, in terms of the columns of `dead_letters` and of the parameters that [`Selection::bind`] gives.

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use serde_bytes::ByteBuf;
 
 use super::{
     list::{replayed, rfc3339},
@@ -38,7 +39,7 @@ pub(super) async fn run(args: Show) -> anyhow::Result<()> {
     let missing = || format!("there is no dead letter at {}", args.place);
     let body = store.bodies(vec![args.place.clone()]).await?.pop().with_context(missing)?;
     if args.payload {
-        return print(&body.payload);
+        return print(body.payload.as_deref().map_or(&[], |payload| payload.as_slice()));
     }
     let selection = Selection::Places(vec![args.place.clone()]);
     let letter = store.letters(&selection, Replays::Any, Order::NewestFirst, 1).await?.pop().with_context(missing)?;
@@ -55,22 +56,28 @@ fn text(letter: &Letter, body: &Body) -> String {
         ("detail", printable(&body.detail)),
         ("type", printable(&letter.event_type)),
         ("replayed", replayed(letter)),
-        ("key", excerpt(&body.key, HEADER_BYTES_SHOWN_MAX, false)),
+        ("key", shown(body.key.as_ref())),
     ] {
         text.push_str(&format!("{name:<9} {value}\n"));
     }
     text.push_str(&format!("headers   {}\n", body.headers.len()));
     for (name, value) in body.headers.iter().take(HEADERS_SHOWN_MAX) {
-        let (name, value) = (name.as_slice(), value.as_slice());
-        let shown = |bytes| excerpt(bytes, HEADER_BYTES_SHOWN_MAX, false);
-        text.push_str(&format!("  {}: {}\n", shown(name), shown(value)));
+        text.push_str(&format!("  {}: {}\n", shown(Some(name)), shown(value.as_ref())));
     }
     if body.headers.len() > HEADERS_SHOWN_MAX {
         text.push_str(&format!("  ... and {} more\n", body.headers.len() - HEADERS_SHOWN_MAX));
     }
-    text.push_str(&format!("payload   {} bytes\n", body.payload.len()));
-    if !body.payload.is_empty() {
-        text.push_str(&format!("{}\n", excerpt(&body.payload, PAYLOAD_BYTES_SHOWN_MAX, true)));
+    match &body.payload {
+        None => text.push_str("payload   (null)\n"),
+        Some(payload) => {
+            text.push_str(&format!("payload   {} bytes\n", payload.len()));
+            text.push_str(&format!("{}\n", excerpt(payload, PAYLOAD_BYTES_SHOWN_MAX, true)));
+        }
     }
     text
+}
+
+/// A key, a header's name or its value: at most so much of it.
+fn shown(bytes: Option<&ByteBuf>) -> String {
+    bytes.map_or_else(|| "(null)".to_owned(), |bytes| excerpt(bytes, HEADER_BYTES_SHOWN_MAX, false))
 }

@@ -44,9 +44,9 @@ pub(super) struct Body {
     pub(super) partition: i32,
     pub(super) offset: i64,
     pub(super) detail: String,
-    pub(super) key: ByteBuf,
-    pub(super) headers: Vec<(ByteBuf, ByteBuf)>,
-    pub(super) payload: ByteBuf,
+    pub(super) key: Option<ByteBuf>,
+    pub(super) headers: Vec<(ByteBuf, Option<ByteBuf>)>,
+    pub(super) payload: Option<ByteBuf>,
 }
 
 /// The dead letters of one reason.
@@ -115,7 +115,8 @@ impl Store {
         };
         let sql = format!(
             "SELECT topic, partition, offset, toUnixTimestamp64Milli(received_at) AS received_ms, reason, pointer,
-                if(type = '', JSONExtractString(payload, 'type'), type) AS event_type, length(payload) AS bytes,
+                if(type = '', JSONExtractString(ifNull(payload, ''), 'type'), type) AS event_type,
+                length(ifNull(payload, '')) AS bytes,
                 toUnixTimestamp64Milli(claimed_at) AS claimed_ms, replayed, replay_offset
             FROM dead_letters
             LEFT JOIN dead_letter_replay_states USING (topic, partition, offset)

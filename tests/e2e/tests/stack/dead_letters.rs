@@ -54,7 +54,7 @@ async fn every_malformed_example_becomes_a_dead_letter_and_every_valid_one_a_row
         let offset = offsets.entry(&example.record.topic).or_default();
         let found = client
             .query(
-                "SELECT reason, pointer, length(payload) AS payload_bytes, length(headers) AS headers FROM dead_letters
+                "SELECT reason, pointer, length(ifNull(payload, '')) AS payload_bytes, length(headers) AS headers FROM dead_letters
                 WHERE topic = {topic:String} AND partition = 0 AND offset = {offset:Int64}",
             )
             .param("topic", &example.record.topic)

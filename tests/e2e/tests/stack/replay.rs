@@ -33,23 +33,24 @@ struct Letter {
     topic: String,
     partition: i32,
     reason: String,
-    key: String,
-    headers: Vec<(String, String)>,
-    payload_hash: u64,
+    key: Option<String>,
+    headers: Vec<(String, Option<String>)>,
+    payload_hash: Option<u64>,
 }
 
 impl Letter {
     fn replay_of(&self) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(name, _)| name == REPLAY_OF).map(|(_, value)| value.as_str());
+        let mut values =
+            self.headers.iter().filter(|(name, _)| name == REPLAY_OF).filter_map(|(_, value)| value.as_deref());
         let first = values.next();
         assert_eq!(values.next(), None, "{} names two dead letters", self.place);
         first
     }
 
-    /// Everything that a replay keeps.
-    fn kept(&self) -> (&str, i32, &str, &str, Vec<&(String, String)>, u64) {
-        let headers = self.headers.iter().filter(|(name, _)| name != REPLAY_OF).collect();
-        (&self.topic, self.partition, &self.reason, &self.key, headers, self.payload_hash)
+    /// Everything that a replay keeps: all but the place and the header that names it.
+    fn kept(&self) -> Self {
+        let headers = self.headers.iter().filter(|(name, _)| name != REPLAY_OF).cloned().collect();
+        Self { place: String::new(), headers, ..self.clone() }
     }
 }
 
