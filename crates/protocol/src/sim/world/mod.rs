@@ -314,13 +314,15 @@ impl World {
         };
         let at = pick % process.answers.len();
         let answer = if twice { process.answers[at].clone() } else { process.answers.swap_remove(at) };
-        match &answer {
-            Input::Committed(commit, CommitAnswer::Ok) => {
-                let sent = process.committed_at.get(commit).copied();
-                process.proven_at = process.proven_at.max(sent);
+        // The first answer counts, as it does for the machine.
+        if let Input::Committed(commit, outcome) = &answer
+            && let Some(sent_at) = process.committed_at.remove(commit)
+        {
+            match outcome {
+                CommitAnswer::Ok => process.proven_at = Some(sent_at),
+                CommitAnswer::Fenced => process.proven_at = None,
+                CommitAnswer::Failed | CommitAnswer::Unknown => {}
             }
-            Input::Committed(_, CommitAnswer::Fenced) => process.proven_at = None,
-            _ => {}
         }
         self.step(id, answer);
         true
