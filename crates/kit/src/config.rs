@@ -2,13 +2,13 @@
 
 use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 
 /// Where Kafka is.
 #[derive(Clone, Debug, Args)]
 pub struct KafkaConfig {
     /// Kafka bootstrap brokers, `host:port`, comma-separated.
-    #[arg(long = "kafka-brokers", global = true, env = "FLYWHEEL_KAFKA_BROKERS", default_value = "127.0.0.1:9092")]
+    #[arg(long = "kafka-brokers", global = true, env = "FLYWHEEL_KAFKA_BROKERS", value_parser = NonEmptyStringValueParser::new(), default_value = "127.0.0.1:9092")]
     pub brokers: String,
 }
 

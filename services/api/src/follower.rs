@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::Context;
+use domain::time::Timestamp;
 use futures::future::BoxFuture;
 use kit::{config::KafkaConfig, health::Part};
 use rdkafka::{Message, error::KafkaError, message::BorrowedMessage, types::RDKafkaErrorCode};
@@ -169,7 +170,9 @@ impl Follower {
             kit::propagation::add_links(&span, [producer]);
         }
         let _entered = span.enter();
-        let outcome = match record::read(message.key(), kit::headers::find(&headers, CE_TYPE), message.payload()) {
+        let ce_type = kit::headers::find(&headers, CE_TYPE);
+        let received = Timestamp(message.timestamp().to_millis().unwrap_or_default().saturating_mul(1_000));
+        let outcome = match record::read(message.key(), ce_type, message.payload(), received) {
             Ok(Change::Publish(published)) => match self.store.offer(*published) {
                 Offered::Taken => "taken",
                 Offered::Older => "older",

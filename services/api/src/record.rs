@@ -1,5 +1,6 @@
 //! A record of the rankings topic and what it asks of the store. Pure.
 
+use domain::time::{MICROS_PER_SECOND, Timestamp};
 use wire::{ranking::Ranking, topics::RANKING_PUBLISHED};
 
 use crate::published::{Published, Unusable};
@@ -24,6 +25,8 @@ pub(crate) enum Rejection {
     Value(#[source] serde_json::Error),
     #[error("the key names another team than the ranking")]
     Team,
+    #[error("the ranking is of a time after Kafka received it")]
+    Ahead,
     #[error("the ranking cannot be answered from")]
     Unusable(#[source] Unusable),
 }
@@ -36,13 +39,25 @@ impl Rejection {
             Self::Type => "type",
             Self::Value(_) => "value",
             Self::Team => "team",
+            Self::Ahead => "ahead",
             Self::Unusable(_) => "unusable",
         }
     }
 }
 
-/// Reads one record: `ce_type` is the header of that name; a record without a value is a tombstone.
-pub(crate) fn read(key: Option<&[u8]>, ce_type: Option<&[u8]>, value: Option<&[u8]>) -> Result<Change, Rejection> {
+/// Clocks of a ranker and a broker may differ by so much.
+const AHEAD_US_MAX: i64 = 60 * MICROS_PER_SECOND;
+
+/// Reads one record: `ce_type` is the header of that name, `received` the broker's timestamp; a record without a value is a
+/// tombstone.
+///
+/// One ranking from the future would keep its team's true ones away for as long, so it is refused.
+pub(crate) fn read(
+    key: Option<&[u8]>,
+    ce_type: Option<&[u8]>,
+    value: Option<&[u8]>,
+    received: Timestamp,
+) -> Result<Change, Rejection> {
     let team = std::str::from_utf8(key.ok_or(Rejection::Key)?).map_err(|_| Rejection::Key)?;
     let Some(value) = value else {
         return Ok(Change::Remove(team.to_owned()));
@@ -54,7 +69,11 @@ pub(crate) fn read(key: Option<&[u8]>, ce_type: Option<&[u8]>, value: Option<&[u
     if ranking.team != team {
         return Err(Rejection::Team);
     }
-    Published::new(ranking).map(|published| Change::Publish(Box::new(published))).map_err(Rejection::Unusable)
+    let published = Published::new(ranking).map_err(Rejection::Unusable)?;
+    if published.as_of() > received.plus_micros(AHEAD_US_MAX) {
+        return Err(Rejection::Ahead);
+    }
+    Ok(Change::Publish(Box::new(published)))
 }
 
 #[cfg(test)]
@@ -63,9 +82,20 @@ mod tests {
     use crate::example;
 
     const TYPE: Option<&[u8]> = Some(RANKING_PUBLISHED.as_bytes());
+    /// 2026-12-01, after the example's instant.
+    const RECEIVED: Timestamp = Timestamp(1_796_083_200_000_000);
+
+    #[test]
+    fn a_ranking_from_the_future_is_refused() {
+        let key = Some(&b"dynamodb"[..]);
+        let ahead = value(|ranking| ranking.as_of = RECEIVED.plus_micros(AHEAD_US_MAX + 1).to_rfc3339());
+        assert_eq!(reason(key, TYPE, Some(&ahead)), "ahead");
+        let in_time = value(|ranking| ranking.as_of = RECEIVED.plus_micros(AHEAD_US_MAX).to_rfc3339());
+        assert!(matches!(read(key, TYPE, Some(&in_time), RECEIVED), Ok(Change::Publish(_))));
+    }
 
     fn reason(key: Option<&[u8]>, ce_type: Option<&[u8]>, value: Option<&[u8]>) -> &'static str {
-        read(key, ce_type, value).expect_err("the record is valid").reason()
+        read(key, ce_type, value, RECEIVED).expect_err("the record is valid").reason()
     }
 
     fn value(change: impl FnOnce(&mut Ranking)) -> Vec<u8> {
@@ -77,8 +107,8 @@ mod tests {
     #[test]
     fn a_ranking_and_a_tombstone_are_read() {
         let key = Some(&b"dynamodb"[..]);
-        assert!(matches!(read(key, TYPE, Some(&value(|_| ()))), Ok(Change::Publish(_))));
-        assert!(matches!(read(key, None, None), Ok(Change::Remove(team)) if team == "dynamodb"));
+        assert!(matches!(read(key, TYPE, Some(&value(|_| ())), RECEIVED), Ok(Change::Publish(_))));
+        assert!(matches!(read(key, None, None, RECEIVED), Ok(Change::Remove(team)) if team == "dynamodb"));
     }
 
     #[test]

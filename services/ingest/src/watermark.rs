@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clickhouse::{Client, Row};
 use domain::ids::{Offset, Partition};
 use kit::health::Part;
@@ -66,7 +66,7 @@ impl Publisher {
                 }
                 // Rankings then say an older `data_through`, which is true.
                 Err(error) => {
-                    self.part.unready("cannot publish its progress");
+                    self.part.unready(format!("cannot publish its progress: {error}"));
                     if !failing {
                         tracing::warn!(error = format!("{error:#}"), "watermark cannot be published, trying on");
                     }
@@ -113,6 +113,7 @@ fn observe(consumer: &Consumer, progress: &Mutex<Progress>) -> anyhow::Result<BT
     for topic in INPUTS {
         let metadata = consumer.fetch_metadata(Some(topic), ANSWER_MAX).context("cannot read the topics")?;
         let count = metadata.topics().iter().map(|topic| topic.partitions().len()).sum::<usize>();
+        ensure!(count > 0, "topic {topic} does not exist; `flywheel migrate` creates it");
         counts.insert(topic.to_owned(), i32::try_from(count)?);
     }
     learn_starts(consumer, progress)?;

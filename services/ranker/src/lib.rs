@@ -76,6 +76,12 @@ struct Ranker {
     metrics: Metrics,
 }
 
+/// A ranking that was published: of which second, and in which the next event happens that was dated ahead.
+struct Ranked {
+    as_of_s: i64,
+    upcoming_s: Option<i64>,
+}
+
 /// How long to wait before the next look, and what was said of the last one.
 struct State {
     pause: Duration,
@@ -125,21 +131,33 @@ impl Ranker {
                 self.waiting(state).await;
                 continue;
             };
-            let mut first_error = None;
+            let (mut published, mut outage) = (false, None);
             for team in due {
                 let links = schedule.begin(&team);
                 match self.publish(&team, watermark, &links).await {
-                    Ok(as_of) => schedule.published(&team, as_of.0.div_euclid(MICROS_PER_SECOND)),
+                    Ok(Ranked { as_of_s, upcoming_s }) => {
+                        schedule.published(&team, as_of_s, upcoming_s);
+                        published = true;
+                    }
                     Err(error) => {
                         // The other teams are not kept waiting.
-                        schedule.failed(&team, links);
-                        first_error.get_or_insert(error.context(format!("ranking of team {team}")));
+                        schedule.failed(&team, links, now_s);
+                        if error.is::<publisher::TooLarge>() {
+                            tracing::warn!(flywheel.team = %team, %error, "a ranking cannot be published");
+                        } else {
+                            outage.get_or_insert(error.context(format!("ranking of team {team}")));
+                        }
                     }
                 }
             }
-            match first_error {
-                None => self.succeeded(state).await,
+            match outage {
+                // What keeps one team's ranking from coming about is no outage while others do.
+                Some(error) if published => {
+                    tracing::warn!(error = format!("{error:#}"), "a ranking did not come about, trying on");
+                    self.succeeded(state).await;
+                }
                 Some(error) => self.failed(state, &error).await,
+                None => self.succeeded(state).await,
             }
         }
     }
@@ -174,8 +192,8 @@ impl Ranker {
         state.pause = (state.pause * 2).min(PAUSE_MAX);
     }
 
-    /// Computes and publishes the team's ranking of this second; returns the second.
-    async fn publish(&self, team: &TeamId, watermark: Timestamp, links: &[SpanContext]) -> anyhow::Result<Timestamp> {
+    /// Computes and publishes the team's ranking of this second.
+    async fn publish(&self, team: &TeamId, watermark: Timestamp, links: &[SpanContext]) -> anyhow::Result<Ranked> {
         let span = tracing::info_span!("rank", flywheel.team = %team);
         kit::propagation::add_links(&span, links.iter().cloned());
         async {
@@ -184,8 +202,11 @@ impl Ranker {
             let as_of = Timestamp(now()?.0.div_euclid(MICROS_PER_SECOND) * MICROS_PER_SECOND);
             let data_through = as_of.min(watermark);
             let before = as_of.minus_days(CHANGE_DAYS);
-            let (facts, facts_before) =
-                tokio::try_join!(self.store.facts(team, as_of), self.store.facts(team, before))?;
+            let (facts, facts_before, upcoming) = tokio::try_join!(
+                self.store.facts(team, as_of),
+                self.store.facts(team, before),
+                self.store.upcoming(team, as_of),
+            )?;
             let (ranking, ranking_before) = (rank(&facts, None), rank(&facts_before, None));
             let document = document::document(team, as_of, data_through, &ranking, &ranking_before)
                 .context("cannot serialize the ranking")?;
@@ -197,7 +218,7 @@ impl Ranker {
                 duration_ms = begun.elapsed().as_millis(),
                 "ranking published"
             );
-            Ok(as_of)
+            Ok(Ranked { as_of_s: seconds(as_of), upcoming_s: upcoming.map(seconds) })
         }
         .instrument(span)
         .await
@@ -206,6 +227,10 @@ impl Ranker {
 
 fn now_s() -> anyhow::Result<i64> {
     Ok(now()?.0.div_euclid(MICROS_PER_SECOND))
+}
+
+fn seconds(time: Timestamp) -> i64 {
+    time.0.div_euclid(MICROS_PER_SECOND)
 }
 
 fn now() -> anyhow::Result<Timestamp> {

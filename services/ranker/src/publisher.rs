@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, anyhow, ensure};
 use clickhouse::Client;
 use domain::{ids::TeamId, time::Timestamp};
-use kit::config::KafkaConfig;
+use kit::{config::KafkaConfig, kafka::Quiet};
 use opentelemetry::{
     KeyValue, global,
     metrics::{Counter, Histogram},
@@ -36,11 +36,18 @@ const DOCUMENT_BYTES_MAX: usize = 8_000_000;
 /// Publishes rankings.
 pub(crate) struct Publisher {
     client: Client,
-    producer: FutureProducer,
+    producer: FutureProducer<Quiet>,
     /// What ClickHouse has and Kafka did not take, for each team at most one.
     unsent: Mutex<BTreeMap<TeamId, Document>>,
     sent: Counter<u64>,
     send_duration: Histogram<f64>,
+}
+
+/// A ranking that the topic cannot take: a team with very many features.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the ranking has {bytes} bytes, more than the {DOCUMENT_BYTES_MAX} that the topic takes")]
+pub(crate) struct TooLarge {
+    bytes: usize,
 }
 
 /// A ranking as it is sent.
@@ -63,7 +70,7 @@ impl Publisher {
             .set("compression.type", "lz4")
             // A ranking is waited for; there is nothing to batch it with.
             .set("linger.ms", "0")
-            .create()
+            .create_with_context(Quiet)
             .context("the Kafka settings are not valid")?;
         let meter = global::meter("flywheel.ranker");
         Ok(Self {
@@ -102,11 +109,7 @@ impl Publisher {
         ranking: &Ranking,
     ) -> anyhow::Result<()> {
         let json = serde_json::to_string(ranking).context("cannot serialize the ranking")?;
-        ensure!(
-            json.len() <= DOCUMENT_BYTES_MAX,
-            "the ranking has {} bytes, more than the {DOCUMENT_BYTES_MAX} that the topic takes",
-            json.len()
-        );
+        ensure!(json.len() <= DOCUMENT_BYTES_MAX, TooLarge { bytes: json.len() });
         self.store(&SnapshotRow::new(as_of, data_through, ranking, json.clone())).await?;
         let document = Document { id: format!("{team}/{}", ranking.snapshot), time: as_of.to_rfc3339(), json };
         let sent = self.send(team, &document).await;

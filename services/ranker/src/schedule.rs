@@ -19,6 +19,11 @@ struct Team {
     changed: bool,
     noticed_s: Option<i64>,
     published_s: Option<i64>,
+    /// When the first event happens that was dated ahead.
+    upcoming_s: Option<i64>,
+    /// How often in a row its ranking did not come about, and until when it is therefore left alone.
+    failures: u32,
+    resting_until_s: i64,
     links: Vec<SpanContext>,
 }
 
@@ -54,15 +59,19 @@ impl Schedule {
         }
     }
 
-    /// The teams to publish at `now_s`: changed since their last ranking, at most one ranking a second each; or unchanged
-    /// for `refresh_s`. Those that have waited longest come first.
+    /// The teams to publish at `now_s`: changed since their last ranking, at most one ranking a second each; or reached by
+    /// an event that was dated ahead; or unchanged for `refresh_s`. Those that have waited longest come first.
     pub(crate) fn due(&self, now_s: i64) -> Vec<TeamId> {
         let mut due: Vec<(Option<i64>, &TeamId)> = self
             .teams
             .iter()
+            .filter(|(_, team)| now_s >= team.resting_until_s)
             .filter(|(_, team)| match team.published_s {
                 None => true,
-                Some(published_s) => (team.changed && now_s > published_s) || now_s - published_s >= self.refresh_s,
+                Some(published_s) => {
+                    let reached = team.upcoming_s.is_some_and(|upcoming_s| now_s > upcoming_s);
+                    ((team.changed || reached) && now_s > published_s) || now_s - published_s >= self.refresh_s
+                }
             })
             .map(|(id, team)| (team.published_s, id))
             .collect();
@@ -78,19 +87,25 @@ impl Schedule {
         })
     }
 
-    /// The team's ranking as of `as_of_s` is published.
+    /// The team's ranking as of `as_of_s` is published; the next event that was dated ahead happens at `upcoming_s`.
     ///
     /// What happened later in that second is not in it, though its rows may have been noticed: they are for the next.
-    pub(crate) fn published(&mut self, team: &TeamId, as_of_s: i64) {
+    pub(crate) fn published(&mut self, team: &TeamId, as_of_s: i64, upcoming_s: Option<i64>) {
         if let Some(team) = self.teams.get_mut(team) {
             team.published_s = Some(as_of_s);
+            team.upcoming_s = upcoming_s;
             team.changed |= team.noticed_s.is_some_and(|noticed_s| noticed_s >= as_of_s);
+            team.failures = 0;
         }
     }
 
-    /// The ranking that was begun did not come about: it is still due, and its spans with it.
-    pub(crate) fn failed(&mut self, team: &TeamId, links: Vec<SpanContext>) {
+    /// The ranking that was begun did not come about at `now_s`: it is still due, and its spans with it, after a rest that
+    /// doubles with every failure in a row, up to the time between two refreshes.
+    pub(crate) fn failed(&mut self, team: &TeamId, links: Vec<SpanContext>, now_s: i64) {
         if let Some(team) = self.teams.get_mut(team) {
+            let rest_s = 1_i64.checked_shl(team.failures).unwrap_or(i64::MAX).min(self.refresh_s);
+            team.failures = (team.failures + 1).min(32);
+            team.resting_until_s = now_s + rest_s;
             team.changed = true;
             team.links.splice(0..0, links);
             team.links.truncate(kit::propagation::LINKS_MAX);
@@ -110,7 +125,7 @@ mod tests {
         let mut schedule = Schedule::new(60, 2);
         schedule.changed(team(), None, now_s - 1);
         schedule.begin(&team());
-        schedule.published(&team(), now_s);
+        schedule.published(&team(), now_s, None);
         schedule
     }
 
@@ -144,10 +159,10 @@ mod tests {
         let mut schedule = published_at(100);
         schedule.changed(team(), None, 101);
         schedule.begin(&team());
-        schedule.published(&team(), 101);
+        schedule.published(&team(), 101, None);
         assert_eq!(schedule.due(102), [team()]);
         schedule.begin(&team());
-        schedule.published(&team(), 102);
+        schedule.published(&team(), 102, None);
         assert_eq!(schedule.due(103), []);
     }
 
@@ -164,17 +179,33 @@ mod tests {
         schedule.changed(team(), None, 98);
         schedule.begin(&team());
         schedule.changed(team(), None, 99);
-        schedule.published(&team(), 100);
+        schedule.published(&team(), 100, None);
         assert_eq!(schedule.due(101), [team()]);
     }
 
     #[test]
-    fn a_failed_ranking_stays_due() {
+    fn a_failed_ranking_stays_due_and_rests_ever_longer() {
         let mut schedule = published_at(100);
-        schedule.changed(team(), None, 100);
-        let links = schedule.begin(&team());
-        schedule.failed(&team(), links);
-        assert_eq!(schedule.due(101), [team()]);
+        schedule.changed(team(), None, 101);
+        for (now_s, rest_s) in [(101, 1), (102, 2), (104, 4), (108, 8)] {
+            assert_eq!(schedule.due(now_s), [team()]);
+            let links = schedule.begin(&team());
+            schedule.failed(&team(), links, now_s);
+            assert_eq!(schedule.due(now_s + rest_s - 1), [], "after {now_s}");
+        }
+        schedule.begin(&team());
+        schedule.published(&team(), 116, None);
+        schedule.changed(team(), None, 117);
+        assert_eq!(schedule.due(117), [team()]);
+    }
+
+    #[test]
+    fn an_event_that_was_dated_ahead_makes_its_team_due_when_it_happens() {
+        let mut schedule = published_at(100);
+        schedule.begin(&team());
+        schedule.published(&team(), 101, Some(108));
+        assert_eq!(schedule.due(108), []);
+        assert_eq!(schedule.due(109), [team()]);
     }
 
     #[test]
@@ -183,7 +214,7 @@ mod tests {
         let other = TeamId::parse("b").unwrap();
         schedule.changed(other.clone(), None, 49);
         schedule.begin(&other);
-        schedule.published(&other, 50);
+        schedule.published(&other, 50, None);
         assert_eq!(schedule.due(200), [other, team()]);
     }
 }

@@ -139,6 +139,15 @@ impl Store {
         Ok(Facts { as_of, catalog, accounts, statements, needs, measured, known })
     }
 
+    /// When the first event of the team happens that is dated after `as_of`; none if there is none.
+    pub(crate) async fn upcoming(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Option<Timestamp>> {
+        let query = self.at(UPCOMING, team, as_of);
+        let (upcoming, events) = self
+            .within(async { query.fetch_one::<(i64, u64)>().await.context("cannot read what is dated ahead") })
+            .await?;
+        Ok((events > 0).then_some(Timestamp(upcoming)))
+    }
+
     async fn catalog(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Catalog> {
         let teams = self.at(TEAM_EVENTS, team, as_of).fetch_all::<TeamRow>();
         let features = self.at(FEATURE_EVENTS, team, as_of).fetch_all::<FeatureRow>();
@@ -276,6 +285,19 @@ impl Launches {
         launches
     }
 }
+
+/// Accounts' definitions are every team's.
+const UPCOMING: &str = "
+WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of
+SELECT toUnixTimestamp64Micro(min(time)), count() FROM
+(
+    SELECT time FROM requests WHERE team = {team:String} AND time > as_of
+    UNION ALL SELECT time FROM usage WHERE team = {team:String} AND time > as_of
+    UNION ALL SELECT time FROM needs WHERE team = {team:String} AND time > as_of
+    UNION ALL SELECT time FROM teams WHERE team = {team:String} AND time > as_of
+    UNION ALL SELECT time FROM features WHERE team = {team:String} AND time > as_of
+    UNION ALL SELECT time FROM accounts WHERE time > as_of
+)";
 
 const TEAM_EVENTS: &str = "
 SELECT toUnixTimestamp64Micro(teams.time) AS time, source, id, name, segments,
