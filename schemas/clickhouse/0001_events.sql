@@ -28,6 +28,9 @@ CREATE TABLE IF NOT EXISTS request_texts
 (
     partition   Int32,
     offset      Int64 CODEC(Delta, ZSTD),
+    received_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+    source      LowCardinality(String),
+    id          String,
     time        DateTime64(6, 'UTC') CODEC(Delta, ZSTD),
     team        LowCardinality(String),
     feature     LowCardinality(String),

@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`config`]: its options.
 //! - `consumer`: the Kafka consumer and its settings.
-//! - `tables`: the ClickHouse tables as columns, and which event fills which.
+//! - `tables` and `schema`: which event fills which table; the tables as columns.
 //! - `native`: ClickHouse's Native format, in which the columns are sent.
 //! - `batch`: what waits to be written, with the offsets it reaches: the one owner of the commit rule.
 //! - `writer`: writes a batch, however long ClickHouse is away.
@@ -22,6 +22,7 @@ mod metrics;
 mod native;
 mod pipeline;
 mod progress;
+mod schema;
 mod tables;
 mod watermark;
 mod writer;

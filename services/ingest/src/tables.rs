@@ -1,18 +1,20 @@
-//! The ClickHouse tables as columns, name for name as `schemas/clickhouse` has them, and which event fills which.
+//! Which event fills which table.
 //!
 //! What is written is a pure function of the record: no clock, no randomness.
 
 use std::collections::BTreeMap;
 
 use domain::{
-    catalog::{AccountDefinition, Door, FeatureDefinition, Importance, Outcome, Status, TeamDefinition, Tier},
+    catalog::{AccountDefinition, Door, FeatureDefinition, Outcome, Status, TeamDefinition, Tier},
     event::{Body, Event},
     ids::{Offset, Partition},
     record::{Record, Reject},
     time::Timestamp,
 };
 
-use crate::native::{Arrays, Column, Nullable, Numbers, Strings, block};
+use crate::schema::{
+    Accounts, DeadLetters, Features, Insert, Needs, RequestTexts, Requests, TeamChanges, Teams, Usage,
+};
 
 /// Where a record stands in Kafka, and when Kafka received it.
 #[derive(Clone, Copy, Debug)]
@@ -20,191 +22,6 @@ pub(crate) struct Place {
     pub(crate) partition: Partition,
     pub(crate) offset: Offset,
     pub(crate) received_at: Timestamp,
-}
-
-/// One table's part of a batch, ready to be sent, as often as it takes.
-#[derive(Debug)]
-pub(crate) struct Insert {
-    pub(crate) table: &'static str,
-    /// `INSERT INTO … FORMAT Native`.
-    pub(crate) sql: String,
-    pub(crate) rows: usize,
-    /// A block in Native format.
-    pub(crate) block: Vec<u8>,
-}
-
-/// Defines a table: for each column its field, its name and type in ClickHouse, and how its values are held.
-macro_rules! table {
-    ($(#[$doc:meta])* $name:ident $table:literal { $($field:ident $column:literal $kind:literal: $values:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Default)]
-        struct $name {
-            rows: usize,
-            $($field: $values,)*
-        }
-
-        impl $name {
-            fn insert(self) -> Option<Insert> {
-                let columns: &[(&str, &str, &dyn Column)] = &[$(($column, $kind, &self.$field),)*];
-                let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();
-                (self.rows > 0).then(|| Insert {
-                    table: $table,
-                    sql: format!("INSERT INTO {} ({}) FORMAT Native", $table, names.join(", ")),
-                    rows: self.rows,
-                    block: block(self.rows, columns),
-                })
-            }
-        }
-    };
-}
-
-table! {
-    /// Statements and withdrawals, without personal data.
-    Requests "requests" {
-        partition "partition" "Int32": Numbers,
-        offset "offset" "Int64": Numbers,
-        received_at "received_at" "DateTime64(3, 'UTC')": Numbers,
-        source "source" "String": Strings,
-        id "id" "String": Strings,
-        time "time" "DateTime64(6, 'UTC')": Numbers,
-        team "team" "String": Strings,
-        feature "feature" "String": Strings,
-        account "account" "String": Strings,
-        importance "importance" "Int8": Numbers,
-        channel "channel" "String": Strings,
-        reference "reference" "String": Strings,
-    }
-}
-
-table! {
-    /// The personal part of statements.
-    RequestTexts "request_texts" {
-        partition "partition" "Int32": Numbers,
-        offset "offset" "Int64": Numbers,
-        time "time" "DateTime64(6, 'UTC')": Numbers,
-        team "team" "String": Strings,
-        feature "feature" "String": Strings,
-        account "account" "String": Strings,
-        text "text" "String": Strings,
-        requester "requester" "String": Strings,
-    }
-}
-
-table! {
-    /// What accounts did.
-    Usage "usage" {
-        partition "partition" "Int32": Numbers,
-        offset "offset" "Int64": Numbers,
-        received_at "received_at" "DateTime64(3, 'UTC')": Numbers,
-        source "source" "String": Strings,
-        id "id" "String": Strings,
-        time "time" "DateTime64(6, 'UTC')": Numbers,
-        team "team" "String": Strings,
-        feature "feature" "String": Strings,
-        account "account" "String": Strings,
-        operation "operation" "String": Strings,
-        count "count" "UInt64": Numbers,
-        duration_us "duration_us" "Nullable(UInt64)": Nullable<Numbers>,
-        outcome "outcome" "Int8": Numbers,
-    }
-}
-
-table! {
-    /// What accounts' usage shows they need.
-    Needs "needs" {
-        partition "partition" "Int32": Numbers,
-        offset "offset" "Int64": Numbers,
-        received_at "received_at" "DateTime64(3, 'UTC')": Numbers,
-        source "source" "String": Strings,
-        id "id" "String": Strings,
-        time "time" "DateTime64(6, 'UTC')": Numbers,
-        team "team" "String": Strings,
-        feature "feature" "String": Strings,
-        account "account" "String": Strings,
-        signal "signal" "String": Strings,
-        count "count" "UInt64": Numbers,
-    }
-}
-
-table! {
-    /// Definitions of teams.
-    Teams "teams" {
-        partition "partition" "Int32": Numbers,
-        offset "offset" "Int64": Numbers,
-        received_at "received_at" "DateTime64(3, 'UTC')": Numbers,
-        source "source" "String": Strings,
-        id "id" "String": Strings,
-        time "time" "DateTime64(6, 'UTC')": Numbers,
-        team "team" "String": Strings,
-        name "name" "String": Strings,
-        segments "segments" "Array(String)": Arrays<Strings>,
-        activity_window_days "activity_window_days" "Float64": Numbers,
-        half_life_days "half_life_days" "Float64": Numbers,
-        need_window_days "need_window_days" "Float64": Numbers,
-        need_min_count "need_min_count" "UInt64": Numbers,
-        demand_weight "demand_weight" "Float64": Numbers,
-        need_weight "need_weight" "Float64": Numbers,
-    }
-}
-
-table! {
-    /// Definitions of features.
-    Features "features" {
-        partition "partition" "Int32": Numbers,
-        offset "offset" "Int64": Numbers,
-        received_at "received_at" "DateTime64(3, 'UTC')": Numbers,
-        source "source" "String": Strings,
-        id "id" "String": Strings,
-        time "time" "DateTime64(6, 'UTC')": Numbers,
-        team "team" "String": Strings,
-        feature "feature" "String": Strings,
-        title "title" "String": Strings,
-        status "status" "Int8": Numbers,
-        merged_into "merged_into" "String": Strings,
-        effort_months "effort_months" "Nullable(Float64)": Nullable<Numbers>,
-        door "door" "Int8": Numbers,
-    }
-}
-
-table! {
-    /// Definitions of accounts.
-    Accounts "accounts" {
-        partition "partition" "Int32": Numbers,
-        offset "offset" "Int64": Numbers,
-        received_at "received_at" "DateTime64(3, 'UTC')": Numbers,
-        source "source" "String": Strings,
-        id "id" "String": Strings,
-        time "time" "DateTime64(6, 'UTC')": Numbers,
-        account "account" "String": Strings,
-        tier "tier" "Int8": Numbers,
-        segments "segments" "Array(String)": Arrays<Strings>,
-    }
-}
-
-table! {
-    /// Which teams have new rows.
-    TeamChanges "team_changes" {
-        team "team" "String": Strings,
-        written "rows" "UInt64": Numbers,
-        traceparent "traceparent" "String": Strings,
-    }
-}
-
-table! {
-    /// Records that are not valid, whole.
-    DeadLetters "dead_letters" {
-        topic "topic" "String": Strings,
-        partition "partition" "Int32": Numbers,
-        offset "offset" "Int64": Numbers,
-        received_at "received_at" "DateTime64(3, 'UTC')": Numbers,
-        reason "reason" "String": Strings,
-        pointer "pointer" "String": Strings,
-        detail "detail" "String": Strings,
-        event_type "type" "String": Strings,
-        key "key" "Nullable(String)": Nullable<Strings>,
-        headers "headers" "Array(Tuple(String, Nullable(String)))": Arrays<(Strings, Nullable<Strings>)>,
-        payload "payload" "Nullable(String)": Nullable<Strings>,
-    }
 }
 
 /// Every table's rows of one batch, in the order in which their records were read.
@@ -260,25 +77,48 @@ impl Tables {
     pub(crate) fn push_event(&mut self, place: Place, event: &Event) {
         match &event.body {
             Body::RequestStated { team, feature, account, importance, channel, text, requester, reference } => {
-                let ids = [team.as_str(), feature.as_str(), account.as_str()];
-                let [channel, reference] = [channel, reference].map(|optional| optional.as_deref().unwrap_or_default());
-                self.requests.push(place, event, ids, Some(*importance), [channel, reference]);
+                let requests = &mut self.requests;
+                requests.rows += 1;
+                requests.head.push(place, event);
+                requests.subject.push(team, feature, account);
+                requests.importance.push([importance.level()]);
+                requests.channel.push(channel.as_deref().unwrap_or_default());
+                requests.reference.push(reference.as_deref().unwrap_or_default());
                 if text.is_some() || requester.is_some() {
-                    let personal = [text, requester].map(|optional| optional.as_deref().unwrap_or_default());
-                    self.request_texts.push(place, event.time, ids, personal);
+                    let texts = &mut self.request_texts;
+                    texts.rows += 1;
+                    texts.head.push(place, event);
+                    texts.subject.push(team, feature, account);
+                    texts.text.push(text.as_deref().unwrap_or_default());
+                    texts.requester.push(requester.as_deref().unwrap_or_default());
                 }
             }
             Body::RequestWithdrawn { team, feature, account } => {
-                let ids = [team.as_str(), feature.as_str(), account.as_str()];
-                self.requests.push(place, event, ids, None, [""; 2]);
+                let requests = &mut self.requests;
+                requests.rows += 1;
+                requests.head.push(place, event);
+                requests.subject.push(team, feature, account);
+                requests.importance.push([WITHDRAWN]);
+                requests.channel.push("");
+                requests.reference.push("");
             }
             Body::UsageObserved { team, feature, account, operation, count, duration_us, outcome } => {
-                let ids = [team.as_str(), feature.as_str(), account.as_str()];
-                self.usage.push(place, event, ids, operation, *count, *duration_us, *outcome);
+                let usage = &mut self.usage;
+                usage.rows += 1;
+                usage.head.push(place, event);
+                usage.subject.push(team, feature, account);
+                usage.operation.push(operation);
+                usage.count.push(count.to_le_bytes());
+                usage.duration_us.push(duration_us.map(u64::to_le_bytes));
+                usage.outcome.push([outcome_value(*outcome)]);
             }
             Body::NeedSignaled { team, feature, account, signal, count } => {
-                let ids = [team.as_str(), feature.as_str(), account.as_str()];
-                self.needs.push(place, event, ids, signal, *count);
+                let needs = &mut self.needs;
+                needs.rows += 1;
+                needs.head.push(place, event);
+                needs.subject.push(team, feature, account);
+                needs.signal.push(signal);
+                needs.count.push(count.to_le_bytes());
             }
             Body::TeamDefined(definition) => self.teams.push(place, event, definition),
             Body::FeatureDefined(definition) => self.features.push(place, event, definition),
@@ -305,106 +145,10 @@ pub(crate) fn team_changes(teams: &BTreeMap<String, u64>, traceparent: &str) -> 
     changes.insert()
 }
 
-impl Requests {
-    fn push(
-        &mut self,
-        place: Place,
-        event: &Event,
-        [team, feature, account]: [&str; 3],
-        importance: Option<Importance>,
-        [channel, reference]: [&str; 2],
-    ) {
-        self.rows += 1;
-        self.partition.push(place.partition.0.to_le_bytes());
-        self.offset.push(place.offset.0.to_le_bytes());
-        self.received_at.push(millis(place.received_at).to_le_bytes());
-        self.source.push(&event.source);
-        self.id.push(&event.id);
-        self.time.push(event.time.0.to_le_bytes());
-        self.team.push(team);
-        self.feature.push(feature);
-        self.account.push(account);
-        self.importance.push([importance.map_or(0, Importance::level)]);
-        self.channel.push(channel);
-        self.reference.push(reference);
-    }
-}
-
-impl RequestTexts {
-    fn push(
-        &mut self,
-        place: Place,
-        time: Timestamp,
-        [team, feature, account]: [&str; 3],
-        [text, requester]: [&str; 2],
-    ) {
-        self.rows += 1;
-        self.partition.push(place.partition.0.to_le_bytes());
-        self.offset.push(place.offset.0.to_le_bytes());
-        self.time.push(time.0.to_le_bytes());
-        self.team.push(team);
-        self.feature.push(feature);
-        self.account.push(account);
-        self.text.push(text);
-        self.requester.push(requester);
-    }
-}
-
-impl Usage {
-    #[expect(clippy::too_many_arguments, reason = "one for each column that only usage has")]
-    fn push(
-        &mut self,
-        place: Place,
-        event: &Event,
-        [team, feature, account]: [&str; 3],
-        operation: &str,
-        count: u64,
-        duration_us: Option<u64>,
-        outcome: Option<Outcome>,
-    ) {
-        self.rows += 1;
-        self.partition.push(place.partition.0.to_le_bytes());
-        self.offset.push(place.offset.0.to_le_bytes());
-        self.received_at.push(millis(place.received_at).to_le_bytes());
-        self.source.push(&event.source);
-        self.id.push(&event.id);
-        self.time.push(event.time.0.to_le_bytes());
-        self.team.push(team);
-        self.feature.push(feature);
-        self.account.push(account);
-        self.operation.push(operation);
-        self.count.push(count.to_le_bytes());
-        self.duration_us.push(duration_us.map(u64::to_le_bytes));
-        self.outcome.push([outcome_value(outcome)]);
-    }
-}
-
-impl Needs {
-    fn push(&mut self, place: Place, event: &Event, [team, feature, account]: [&str; 3], signal: &str, count: u64) {
-        self.rows += 1;
-        self.partition.push(place.partition.0.to_le_bytes());
-        self.offset.push(place.offset.0.to_le_bytes());
-        self.received_at.push(millis(place.received_at).to_le_bytes());
-        self.source.push(&event.source);
-        self.id.push(&event.id);
-        self.time.push(event.time.0.to_le_bytes());
-        self.team.push(team);
-        self.feature.push(feature);
-        self.account.push(account);
-        self.signal.push(signal);
-        self.count.push(count.to_le_bytes());
-    }
-}
-
 impl Teams {
     fn push(&mut self, place: Place, event: &Event, team: &TeamDefinition) {
         self.rows += 1;
-        self.partition.push(place.partition.0.to_le_bytes());
-        self.offset.push(place.offset.0.to_le_bytes());
-        self.received_at.push(millis(place.received_at).to_le_bytes());
-        self.source.push(&event.source);
-        self.id.push(&event.id);
-        self.time.push(event.time.0.to_le_bytes());
+        self.head.push(place, event);
         self.team.push(team.team.as_str());
         self.name.push(&team.name);
         self.segments.push(&team.segments);
@@ -420,12 +164,7 @@ impl Teams {
 impl Features {
     fn push(&mut self, place: Place, event: &Event, feature: &FeatureDefinition) {
         self.rows += 1;
-        self.partition.push(place.partition.0.to_le_bytes());
-        self.offset.push(place.offset.0.to_le_bytes());
-        self.received_at.push(millis(place.received_at).to_le_bytes());
-        self.source.push(&event.source);
-        self.id.push(&event.id);
-        self.time.push(event.time.0.to_le_bytes());
+        self.head.push(place, event);
         self.team.push(feature.team.as_str());
         self.feature.push(feature.feature.as_str());
         self.title.push(&feature.title);
@@ -439,12 +178,7 @@ impl Features {
 impl Accounts {
     fn push(&mut self, place: Place, event: &Event, account: &AccountDefinition) {
         self.rows += 1;
-        self.partition.push(place.partition.0.to_le_bytes());
-        self.offset.push(place.offset.0.to_le_bytes());
-        self.received_at.push(millis(place.received_at).to_le_bytes());
-        self.source.push(&event.source);
-        self.id.push(&event.id);
-        self.time.push(event.time.0.to_le_bytes());
+        self.head.push(place, event);
         self.account.push(account.account.as_str());
         self.tier.push([tier_value(account.tier)]);
         self.segments.push(&account.segments);
@@ -469,7 +203,9 @@ impl DeadLetters {
     }
 }
 
-// The values of the tables' enums.
+// The values of the tables' enums; an importance is its level.
+
+const WITHDRAWN: u8 = 0;
 
 fn outcome_value(outcome: Option<Outcome>) -> u8 {
     match outcome {

@@ -9,12 +9,7 @@ use bytes::Bytes;
 use clickhouse::{Client, error::Error};
 use tracing::Instrument as _;
 
-use crate::{
-    batch::Batch,
-    config::IngestConfig,
-    metrics::Metrics,
-    tables::{Insert, team_changes},
-};
+use crate::{batch::Batch, config::IngestConfig, metrics::Metrics, schema::Insert, tables::team_changes};
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 

@@ -4,7 +4,7 @@
 //! - [`config`]: its options.
 //! - `changes`: follows what ingest says it wrote.
 //! - `schedule`: which teams are due; no I/O.
-//! - `store`: all SQL; reads the facts that `domain` ranks.
+//! - `store`, `sql` and `rows`: reads the facts that `domain` ranks; its questions; the answers.
 //! - `document`: from a computed ranking to the published document.
 //! - `publisher` and `snapshot`: the snapshot to ClickHouse, then the document to the topic.
 //!
@@ -17,8 +17,10 @@ mod changes;
 mod document;
 mod metrics;
 mod publisher;
+mod rows;
 mod schedule;
 mod snapshot;
+mod sql;
 mod store;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -1,8 +1,4 @@
-//! All that the ranker reads from ClickHouse.
-//!
-//! Parameters are bound by the server, never formatted into the text. `LIMIT 1 BY partition, source, id` in the order of the
-//! log drops repeats: the first valid record with a pair counts. For need signals a pair counts again once 24 hours of
-//! receipt have passed, which the window function below decides.
+//! All that the ranker reads from ClickHouse: the watermark, what changed, and one team's facts at an instant.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,15 +8,17 @@ use std::{
 use anyhow::{Context as _, bail};
 use clickhouse::{Client, Row};
 use domain::{
-    catalog::{
-        Catalog, CatalogEvent, Definition, Door, FeatureDefinition, Importance, Parameters, Status, TeamDefinition,
-        Tier,
-    },
+    catalog::{Catalog, Importance, Parameters},
     facts::{AccountFacts, Facts, NeedCount, Statement},
     ids::{AccountId, FeatureId, TeamId},
     time::Timestamp,
 };
 use serde::Deserialize;
+
+use crate::{
+    rows::{AccountRow, FeatureRow, StatementRow, TeamRow, parse, tier},
+    sql::{ACCOUNTS, FEATURE_EVENTS, KNOWN, NEEDS, STATEMENTS, TEAM_EVENTS, UPCOMING},
+};
 
 /// Where no launch bounds what counts.
 const ALWAYS: i64 = i64::MIN;
@@ -284,234 +282,4 @@ impl Launches {
         }
         launches
     }
-}
-
-/// Accounts' definitions are every team's.
-const UPCOMING: &str = "
-WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of
-SELECT toUnixTimestamp64Micro(min(time)), count() FROM
-(
-    SELECT time FROM requests WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT time FROM usage WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT time FROM needs WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT time FROM teams WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT time FROM features WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT time FROM accounts WHERE time > as_of
-)";
-
-const TEAM_EVENTS: &str = "
-SELECT toUnixTimestamp64Micro(teams.time) AS time, source, id, name, segments,
-    activity_window_days, half_life_days, need_window_days, need_min_count, demand_weight, need_weight
-FROM
-(
-    SELECT * FROM teams WHERE team = {team:String} ORDER BY partition, offset LIMIT 1 BY partition, source, id
-) AS teams
-WHERE teams.time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')";
-
-#[derive(Row, Deserialize)]
-struct TeamRow {
-    time: i64,
-    source: String,
-    id: String,
-    name: String,
-    segments: Vec<String>,
-    activity_window_days: f64,
-    half_life_days: f64,
-    need_window_days: f64,
-    need_min_count: u64,
-    demand_weight: f64,
-    need_weight: f64,
-}
-
-impl TeamRow {
-    fn into_event(self, team: &TeamId) -> CatalogEvent {
-        CatalogEvent {
-            time: Timestamp(self.time),
-            source: self.source,
-            id: self.id,
-            definition: Definition::Team(TeamDefinition {
-                team: team.clone(),
-                name: self.name,
-                segments: self.segments,
-                parameters: Parameters {
-                    activity_window_days: self.activity_window_days,
-                    half_life_days: self.half_life_days,
-                    need_window_days: self.need_window_days,
-                    need_min_count: self.need_min_count,
-                    demand_weight: self.demand_weight,
-                    need_weight: self.need_weight,
-                },
-            }),
-        }
-    }
-}
-
-const FEATURE_EVENTS: &str = "
-SELECT toUnixTimestamp64Micro(features.time) AS time, source, id, feature, title, toInt8(status) AS status,
-    merged_into, effort_months, toInt8(door) AS door
-FROM
-(
-    SELECT * FROM features WHERE team = {team:String} ORDER BY partition, offset LIMIT 1 BY partition, source, id
-) AS features
-WHERE features.time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')";
-
-#[derive(Row, Deserialize)]
-struct FeatureRow {
-    time: i64,
-    source: String,
-    id: String,
-    feature: String,
-    title: String,
-    status: i8,
-    merged_into: String,
-    effort_months: Option<f64>,
-    door: i8,
-}
-
-impl FeatureRow {
-    fn into_event(self, team: &TeamId) -> anyhow::Result<CatalogEvent> {
-        let merged_into =
-            (!self.merged_into.is_empty()).then(|| parse(&self.merged_into, FeatureId::parse)).transpose()?;
-        Ok(CatalogEvent {
-            time: Timestamp(self.time),
-            source: self.source,
-            id: self.id,
-            definition: Definition::Feature(FeatureDefinition {
-                team: team.clone(),
-                feature: parse(&self.feature, FeatureId::parse)?,
-                title: self.title,
-                status: status(self.status)?,
-                merged_into,
-                effort_months: self.effort_months,
-                door: door(self.door)?,
-            }),
-        })
-    }
-}
-
-const KNOWN: &str = "
-SELECT toString(feature), max(needed) FROM
-(
-    SELECT DISTINCT feature, false AS needed FROM requests
-    WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
-    UNION ALL
-    SELECT DISTINCT feature, true AS needed FROM needs
-    WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
-)
-GROUP BY feature";
-
-const ACCOUNTS: &str = "
-WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of,
-    fromUnixTimestamp64Micro({window_start:Int64}, 'UTC') AS window_start
-SELECT account, tier, segments, last_event > window_start AS active, ever_used AND last_use > window_start AS used, ever_used
-FROM
-(
-    -- Without any use `last_use` is 1970, which a window of decades reaches: `ever_used` decides.
-    SELECT account, max(last) AS last_event, maxIf(last, is_use) AS last_use, max(is_use) AS ever_used
-    FROM
-    (
-        SELECT account, max(time) AS last, false AS is_use FROM requests WHERE team = {team:String} AND time <= as_of GROUP BY account
-        UNION ALL
-        SELECT account, max(time) AS last, true AS is_use FROM usage WHERE team = {team:String} AND time <= as_of GROUP BY account
-        UNION ALL
-        SELECT account, max(time) AS last, true AS is_use FROM needs WHERE team = {team:String} AND time <= as_of GROUP BY account
-    )
-    GROUP BY account
-) AS events
-LEFT JOIN
-(
-    SELECT account, argMax(toInt8(tier), (time, toString(source), id)) AS tier, argMax(accounts.segments, (time, toString(source), id)) AS segments
-    FROM (SELECT * FROM accounts ORDER BY partition, offset LIMIT 1 BY partition, source, id) AS accounts
-    WHERE time <= as_of
-    GROUP BY account
-) AS defined USING (account)";
-
-#[derive(Row, Deserialize)]
-struct AccountRow {
-    account: String,
-    tier: i8,
-    segments: Vec<String>,
-    active: bool,
-    used: bool,
-    ever_used: bool,
-}
-
-const STATEMENTS: &str = "
-SELECT account, toString(feature) AS feature, latest.1 AS time, latest.2 AS importance, latest.3 AS source, latest.4 AS id, requests
-FROM
-(
-    SELECT account, feature,
-        max((toUnixTimestamp64Micro(time), toInt8(importance), toString(source), id)) AS latest,
-        countIf(importance != 'withdrawn') AS requests
-    FROM (SELECT * FROM requests WHERE team = {team:String} ORDER BY partition, offset LIMIT 1 BY partition, source, id)
-    WHERE time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
-        AND toUnixTimestamp64Micro(time) > transform(toString(feature), {launched:Array(String)}, {launched_at:Array(Int64)}, toInt64(-9223372036854775808))
-    GROUP BY account, feature
-)";
-
-#[derive(Row, Deserialize)]
-struct StatementRow {
-    account: String,
-    feature: String,
-    time: i64,
-    importance: i8,
-    source: String,
-    id: String,
-    requests: u64,
-}
-
-const NEEDS: &str = "
-SELECT account, toString(feature), sum(count)
-FROM
-(
-    SELECT account, feature, time, count, received_at,
-        lagInFrame(received_at, 1, toDateTime64(0, 3, 'UTC'))
-            OVER (PARTITION BY partition, source, id ORDER BY offset ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS previous
-    FROM needs
-    WHERE team = {team:String}
-)
-WHERE previous < received_at - INTERVAL 24 HOUR
-    AND time > fromUnixTimestamp64Micro({window_start:Int64}, 'UTC')
-    AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
-    AND toUnixTimestamp64Micro(time) > transform(toString(feature), {launched:Array(String)}, {launched_at:Array(Int64)}, toInt64(-9223372036854775808))
-GROUP BY account, feature";
-
-// The values of the tables' enums.
-
-/// 0 where the join found no definition.
-fn tier(value: i8) -> anyhow::Result<Tier> {
-    match value {
-        0 | 1 => Ok(Tier::Standard),
-        2 => Ok(Tier::Growth),
-        3 => Ok(Tier::Enterprise),
-        _ => bail!("stored tier {value} is unknown"),
-    }
-}
-
-fn status(value: i8) -> anyhow::Result<Status> {
-    match value {
-        1 => Ok(Status::Proposed),
-        2 => Ok(Status::Planned),
-        3 => Ok(Status::Building),
-        4 => Ok(Status::Launched),
-        5 => Ok(Status::Retired),
-        _ => bail!("stored status {value} is unknown"),
-    }
-}
-
-fn door(value: i8) -> anyhow::Result<Option<Door>> {
-    match value {
-        0 => Ok(None),
-        1 => Ok(Some(Door::OneWay)),
-        2 => Ok(Some(Door::TwoWay)),
-        _ => bail!("stored door {value} is unknown"),
-    }
-}
-
-/// What is stored was valid when ingest took it.
-fn parse<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> anyhow::Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    parse(text).with_context(|| format!("stored id {text:?}"))
 }
