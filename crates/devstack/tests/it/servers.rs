@@ -7,15 +7,15 @@ use crate::support::{create_topic, eventually, partitions, processes, query};
 async fn stack_with_data() -> Stack {
     let stack = Stack::start(StackConfig::test().unwrap()).await.unwrap();
     query(&stack, Role::Migrate, "CREATE DATABASE flywheel").await.unwrap();
-    query(&stack, Role::Migrate, "CREATE TABLE flywheel.kept (n UInt8) ENGINE = MergeTree ORDER BY n").await.unwrap();
-    query(&stack, Role::Ingest, "INSERT INTO flywheel.kept VALUES (1), (2), (3)").await.unwrap();
-    create_topic(&stack, "kept").await;
+    query(&stack, Role::Migrate, "CREATE TABLE flywheel.usage (n UInt8) ENGINE = MergeTree ORDER BY n").await.unwrap();
+    query(&stack, Role::Ingest, "INSERT INTO flywheel.usage VALUES (1), (2), (3)").await.unwrap();
+    create_topic(&stack, "usage").await;
     stack
 }
 
 async fn assert_data_is_there(stack: &Stack) {
-    assert_eq!(query(stack, Role::Ranker, "SELECT sum(n) FROM flywheel.kept").await.as_deref(), Ok("6"));
-    assert_eq!(partitions(stack, "kept").await, Some(2));
+    assert_eq!(query(stack, Role::Ranker, "SELECT sum(n) FROM flywheel.usage").await.as_deref(), Ok("6"));
+    assert_eq!(partitions(stack, "usage").await, Some(2));
 }
 
 fn servers(stack: &Stack) -> [&Server; 2] {
@@ -29,7 +29,7 @@ async fn data_survives_a_crash_and_a_restart() {
         server.kill().await.unwrap();
     }
     assert!(query(&stack, Role::Ranker, "SELECT 1").await.is_err());
-    assert_eq!(partitions(&stack, "kept").await, None);
+    assert_eq!(partitions(&stack, "usage").await, None);
     for server in servers(&stack) {
         server.start().await.unwrap();
     }
@@ -47,7 +47,7 @@ async fn a_paused_server_is_silent_until_it_is_resumed() {
         server.pause().await.unwrap();
     }
     assert!(query(&stack, Role::Ranker, "SELECT 1").await.is_err());
-    assert_eq!(partitions(&stack, "kept").await, None);
+    assert_eq!(partitions(&stack, "usage").await, None);
     for server in servers(&stack) {
         server.resume().await.unwrap();
         server.wait_healthy().await.unwrap();
@@ -58,7 +58,7 @@ async fn a_paused_server_is_silent_until_it_is_resumed() {
         server.pause().await.unwrap();
     }
     stack.stop().await.unwrap();
-    assert_eq!(partitions(&stack, "kept").await, None);
+    assert_eq!(partitions(&stack, "usage").await, None);
 }
 
 #[tokio::test]
