@@ -133,7 +133,7 @@ impl Ranker {
                 self.waiting(state).await;
                 continue;
             };
-            let (mut published, mut outage) = (false, None);
+            let (mut published, mut failed, mut outage) = (false, Vec::new(), None);
             for team in due {
                 let links = schedule.begin(&team);
                 match self.publish(&team, watermark, &links).await {
@@ -143,11 +143,13 @@ impl Ranker {
                     }
                     Err(error) => {
                         // The other teams are not kept waiting.
-                        schedule.failed(&team, links, now_s);
+                        schedule.failed(&team, links);
                         if error.is::<publisher::TooLarge>() {
                             tracing::warn!(flywheel.team = %team, %error, "a ranking cannot be published");
+                            schedule.rest(&team, now_s);
                         } else {
                             outage.get_or_insert(error.context(format!("ranking of team {team}")));
+                            failed.push(team);
                         }
                     }
                 }
@@ -156,6 +158,9 @@ impl Ranker {
                 // What keeps one team's ranking from coming about is no outage while others do.
                 Some(error) if published => {
                     tracing::warn!(error = format!("{error:#}"), "a ranking did not come about, trying on");
+                    for team in &failed {
+                        schedule.rest(team, now_s);
+                    }
                     self.succeeded(state).await;
                 }
                 Some(error) => self.failed(state, &error).await,

@@ -99,16 +99,22 @@ impl Schedule {
         }
     }
 
-    /// The ranking that was begun did not come about at `now_s`: it is still due, and its spans with it, after a rest that
-    /// doubles with every failure in a row, up to the time between two refreshes.
-    pub(crate) fn failed(&mut self, team: &TeamId, links: Vec<SpanContext>, now_s: i64) {
+    /// The ranking that was begun did not come about: it is still due, and its spans with it.
+    pub(crate) fn failed(&mut self, team: &TeamId, links: Vec<SpanContext>) {
+        if let Some(team) = self.teams.get_mut(team) {
+            team.changed = true;
+            team.links.splice(0..0, links);
+            team.links.truncate(kit::propagation::LINKS_MAX);
+        }
+    }
+
+    /// The team's ranking failed for a reason of the team's own at `now_s`: it is left alone for a time that doubles with
+    /// every failure in a row, up to the time between two refreshes. Not for outages: what is back is used at once.
+    pub(crate) fn rest(&mut self, team: &TeamId, now_s: i64) {
         if let Some(team) = self.teams.get_mut(team) {
             let rest_s = 1_i64.checked_shl(team.failures).unwrap_or(i64::MAX).min(self.refresh_s);
             team.failures = (team.failures + 1).min(32);
             team.resting_until_s = now_s + rest_s;
-            team.changed = true;
-            team.links.splice(0..0, links);
-            team.links.truncate(kit::propagation::LINKS_MAX);
         }
     }
 }
@@ -184,19 +190,29 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_ranking_stays_due_and_rests_ever_longer() {
+    fn a_ranking_that_fails_for_a_reason_of_its_own_rests_ever_longer() {
         let mut schedule = published_at(100);
         schedule.changed(team(), None, 101);
         for (now_s, rest_s) in [(101, 1), (102, 2), (104, 4), (108, 8)] {
             assert_eq!(schedule.due(now_s), [team()]);
             let links = schedule.begin(&team());
-            schedule.failed(&team(), links, now_s);
+            schedule.failed(&team(), links);
+            schedule.rest(&team(), now_s);
             assert_eq!(schedule.due(now_s + rest_s - 1), [], "after {now_s}");
         }
         schedule.begin(&team());
         schedule.published(&team(), 116, None);
         schedule.changed(team(), None, 117);
         assert_eq!(schedule.due(117), [team()]);
+    }
+
+    #[test]
+    fn a_ranking_that_failed_in_an_outage_is_due_at_once() {
+        let mut schedule = published_at(100);
+        schedule.changed(team(), None, 101);
+        let links = schedule.begin(&team());
+        schedule.failed(&team(), links);
+        assert_eq!(schedule.due(101), [team()]);
     }
 
     #[test]
