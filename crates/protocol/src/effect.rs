@@ -23,6 +23,8 @@ pub enum Effect {
         /// The first offset not to drain.
         until: Option<Offset>,
     },
+    /// These ranges are a group now: what was drained of them is complete, and what is drained next belongs to another.
+    Sealed(Vec<Part>),
     /// Commit these, in one request that the client does not repeat by itself. At most one is unanswered.
     Commit(RequestId, Vec<Commit>),
     /// Insert the rows of these ranges, in every table with the token and the table's name.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    effect::{Part, StopReason},
+    effect::{Effect, Part, StopReason},
     ids::{Offset, Topic, TopicPartition},
     input::Drained,
     range::Range,
@@ -93,6 +93,7 @@ impl Machine {
         }
         let id = self.next_flight();
         self.flights.insert(id, Flight::new(group, &parts));
+        self.effects.push(Effect::Sealed(parts));
     }
 }
 

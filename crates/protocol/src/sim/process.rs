@@ -117,8 +117,8 @@ impl Process {
                 self.seen.clear();
                 self.declared.clear();
             }
-            // The world makes the body of an insert and sees to the end.
-            Effect::Insert(_) | Effect::Stop(_) => {}
+            // The world makes the body of an insert from the log and sees to the end.
+            Effect::Sealed(_) | Effect::Insert(_) | Effect::Stop(_) => {}
         }
         false
     }
