@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     /// The run's folder.
     pub(crate) folder: PathBuf,
     pub(crate) ports: Ports,
+    /// Where the proxies stand that Kafka is behind.
+    pub(crate) proxies: Vec<SocketAddr>,
     pub(crate) heap_mib: u32,
     pub(crate) ready_max: Duration,
     pub(crate) stop_max: Duration,
@@ -43,7 +46,7 @@ pub(crate) fn prepare(parts: &KafkaParts, settings: &Settings) -> anyhow::Result
     for folder in [&config, &logs, &scratch] {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    let properties = write_properties(&config, &folder.join("kafka"), settings.ports)?;
+    let properties = write_properties(&config, &folder.join("kafka"), settings.ports, &settings.proxies)?;
     let logging = config.join("log4j2.properties");
     std::fs::write(&logging, LOGGING).with_context(|| format!("cannot write {}", logging.display()))?;
     copy_formatted(&parts.formatted(), &folder.join("kafka"))?;
@@ -91,15 +94,30 @@ pub(crate) fn java() -> PathBuf {
     }
 }
 
-/// Writes `server.properties` for a data folder and ports.
+/// Writes `server.properties` for a data folder, ports and proxies.
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn write_properties(config: &Path, data: &Path, ports: Ports) -> anyhow::Result<PathBuf> {
+pub(crate) fn write_properties(
+    config: &Path,
+    data: &Path,
+    ports: Ports,
+    proxies: &[SocketAddr],
+) -> anyhow::Result<PathBuf> {
     let file = config.join("server.properties");
+    // Who connects through a proxy must be told that proxy's address, so each proxy has a listener of its own.
+    let each = |entry: fn(u16, Ports, &SocketAddr) -> String| -> String {
+        (0..).zip(proxies).map(|(number, proxy)| entry(number, ports, proxy)).collect()
+    };
+    let listeners = each(|number, ports, _| format!(",PROXIED{number}://127.0.0.1:{}", ports.behind_proxy(number)));
+    let addresses = each(|number, _, proxy| format!(",PROXIED{number}://{proxy}"));
+    let protocols = each(|number, _, _| format!(",PROXIED{number}:PLAINTEXT"));
     let values = [
         ("broker_port", &*ports.kafka.to_string()),
         ("controller_port", &ports.kafka_controller.to_string()),
+        ("proxied_listeners", &listeners),
+        ("proxied_addresses", &addresses),
+        ("proxied_protocols", &protocols),
         ("data_folder", template::plain(data)?),
     ];
     template::write(&file, PROPERTIES, &values)?;

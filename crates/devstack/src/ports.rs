@@ -46,6 +46,11 @@ impl Ports {
             clickhouse_native: named(CLICKHOUSE_NATIVE_PORT, Self::DEFAULT.clickhouse_native)?,
         })
     }
+
+    /// Kafka's port behind the proxy of that number; only reserved ports have any.
+    pub(crate) fn behind_proxy(self, number: u16) -> u16 {
+        self.clickhouse_native + 1 + number
+    }
 }
 
 pub(crate) const KAFKA_PORT: &str = "FLYWHEEL_DEVSTACK_KAFKA_PORT";
@@ -55,8 +60,11 @@ pub(crate) const CLICKHOUSE_NATIVE_PORT: &str = "FLYWHEEL_DEVSTACK_CLICKHOUSE_NA
 
 /// Below the range that systems hand out to outgoing connections, so that a port stays ours across a restart.
 const FIRST: u16 = 20_000;
-const BLOCK: u16 = 4;
-const BLOCKS: u16 = 2_500;
+/// Four named ports, and those behind proxies.
+const BLOCK: u16 = 4 + PROXIES_MAX;
+const BLOCKS: u16 = 1_250;
+/// Kafka can stand behind so many proxies.
+pub(crate) const PROXIES_MAX: u16 = 4;
 
 /// Ports that no other run of this checkout uses, for as long as the lock lives.
 ///

@@ -1,18 +1,21 @@
 //! Kafka and ClickHouse together, as one run has them.
 
 use std::{
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 
 use crate::{
     clickhouse,
     folders::{self, FolderLock, Folders},
     kafka, obtain,
-    ports::{self, CLICKHOUSE_HTTP_PORT, CLICKHOUSE_NATIVE_PORT, KAFKA_CONTROLLER_PORT, KAFKA_PORT, Ports},
+    ports::{
+        self, CLICKHOUSE_HTTP_PORT, CLICKHOUSE_NATIVE_PORT, KAFKA_CONTROLLER_PORT, KAFKA_PORT, PROXIES_MAX, Ports,
+    },
     progress::Progress,
     role::Role,
     server::{Server, kill_stale},
@@ -37,6 +40,9 @@ pub struct StackConfig {
     pub external_kafka: Option<String>,
     /// HTTP address to use instead of starting ClickHouse.
     pub external_clickhouse: Option<String>,
+    /// Where proxies stand, four at most, that the caller puts before Kafka: for each, Kafka listens on a further port,
+    /// [`Stack::kafka_behind_proxy`], and tells who connects there to stay with that proxy. Only with ports of the run's own.
+    pub kafka_proxies: Vec<SocketAddr>,
     /// Most memory for Kafka's heap, in MiB.
     pub kafka_heap_mib: u32,
     /// Longest time for each server from its start until it answers.
@@ -62,6 +68,7 @@ impl StackConfig {
             database: variable("FLYWHEEL_CLICKHOUSE_DATABASE")?.unwrap_or_else(|| "flywheel".to_owned()),
             external_kafka: variable("FLYWHEEL_KAFKA_BROKERS")?,
             external_clickhouse: variable("FLYWHEEL_CLICKHOUSE_URL")?,
+            kafka_proxies: Vec::new(),
             kafka_heap_mib: 512,
             ready_max: Duration::from_secs(90),
             stop_max: Duration::from_secs(15),
@@ -100,6 +107,7 @@ pub struct Stack {
     brokers: String,
     url: String,
     database: String,
+    ports: Ports,
     supervisor: PathBuf,
     // After the servers: the folder must not be anybody else's while they run.
     folder: RunFolder,
@@ -125,7 +133,13 @@ impl Stack {
         std::fs::create_dir_all(folder.logs()).with_context(|| format!("cannot make {}", folder.logs().display()))?;
         kill_stale(&kafka::pid_file(&folder.path), path).await?;
         kill_stale(&clickhouse::pid_file(&folder.path), path).await?;
+        let proxies = config.kafka_proxies.len();
+        ensure!(
+            proxies <= usize::from(PROXIES_MAX),
+            "{proxies} proxies before Kafka, at most {PROXIES_MAX} are possible"
+        );
         let (ports, ports_lock) = match config.ports {
+            Some(_) if proxies > 0 => bail!("Kafka behind proxies needs ports of the run's own"),
             Some(ports) => (ports, None),
             None => ports::reserve(&config.folders).map(|(ports, lock)| (ports, Some(lock)))?,
         };
@@ -142,6 +156,7 @@ impl Stack {
             brokers: config.external_kafka.unwrap_or_else(|| format!("127.0.0.1:{}", ports.kafka)),
             url: config.external_clickhouse.unwrap_or_else(|| format!("http://127.0.0.1:{}", ports.clickhouse_http)),
             database: config.database,
+            ports,
             supervisor,
             folder,
             _ports_lock: ports_lock,
@@ -161,6 +176,11 @@ impl Stack {
     /// Kafka's bootstrap brokers, `host:port`, comma-separated.
     pub fn kafka_brokers(&self) -> &str {
         &self.brokers
+    }
+
+    /// Where Kafka listens behind the proxy of that number.
+    pub fn kafka_behind_proxy(&self, number: u16) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.behind_proxy(number)).into()
     }
 
     /// ClickHouse's HTTP address.
@@ -321,6 +341,7 @@ async fn start_kafka(
         supervisor: supervisor.to_owned(),
         folder: folder.to_owned(),
         ports,
+        proxies: config.kafka_proxies.clone(),
         heap_mib: config.kafka_heap_mib,
         ready_max: config.ready_max,
         stop_max: config.stop_max,

@@ -23,17 +23,25 @@ const READY_MAX: Duration = Duration::from_secs(60);
 /// When it does not build.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let output = std::process::Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "flywheel", "--bin", "flywheel"])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "flywheel does not build:\n{}", String::from_utf8_lossy(&output.stderr));
-        // Beside `deps`, which holds the tests.
-        let test = std::env::current_exe().expect("a test has a path");
-        test.ancestors().nth(2).expect("a test lies in target/<profile>/deps").join("flywheel")
-    })
+    BINARY.get_or_init(|| build("flywheel", &[]))
+}
+
+/// Builds a program of the package `flywheel` with these features, and says where it lies.
+///
+/// # Panics
+/// When it does not build.
+pub fn build(program: &str, features: &[&str]) -> PathBuf {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--message-format=json", "--package", "flywheel", "--bin", program])
+        .args(["--features", &features.join(",")])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{program} does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).expect("cargo's messages are text");
+    let mut messages = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let built = messages.find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
+    built.unwrap_or_else(|| panic!("cargo does not say where {program} lies"))
 }
 
 /// Runs a subcommand to its end.
@@ -95,11 +103,19 @@ impl Flywheel {
     /// # Panics
     /// When it cannot be started.
     pub fn spawn(stack: &Stack, role: &str, env: &[(&str, &str)]) -> Self {
+        Self::spawn_program(binary(), stack, role, env)
+    }
+
+    /// As [`Self::spawn`], with a program that [`build`] made.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn spawn_program(program: &Path, stack: &Stack, role: &str, env: &[(&str, &str)]) -> Self {
         let (api, admin) = (free_address(), free_address());
         std::fs::create_dir_all(stack.logs()).expect("a log folder");
         let log = stack.logs().join(format!("flywheel-{role}-{}.log", admin.port()));
         let output = File::create(&log).expect("a log file");
-        let child = Command::new(binary())
+        let child = Command::new(program)
             .arg(role)
             .envs(stack.env())
             .env("FLYWHEEL_API_LISTEN", api.to_string())
@@ -192,6 +208,22 @@ impl Flywheel {
     /// When it has ended already.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("flywheel can be killed");
+    }
+
+    /// Freezes it with SIGSTOP: connections stay open and nothing answers.
+    ///
+    /// # Panics
+    /// When it has ended already.
+    pub fn pause(&self) {
+        self.signal(signal::Signal::SIGSTOP);
+    }
+
+    /// Lets a paused one go on.
+    ///
+    /// # Panics
+    /// When it has ended already.
+    pub fn resume(&self) {
+        self.signal(signal::Signal::SIGCONT);
     }
 
     fn signal(&self, signal: signal::Signal) {

@@ -4,10 +4,12 @@
 //! - [`record`]: puts records into Kafka exactly as they are described.
 //! - [`eventually`]: awaits a condition with a deadline, instead of sleeping.
 //! - [`otlp`]: receives telemetry.
+//! - [`proxy`]: stands between a client and a server, and can be made slow, deaf or dead.
 
 pub mod eventually;
 pub mod flywheel;
 pub mod otlp;
+pub mod proxy;
 pub mod record;
 
 use devstack::{Role, Stack, StackConfig};

@@ -87,7 +87,7 @@ async fn build(folder: &Path, progress: &Progress) -> anyhow::Result<()> {
     .await?;
     jars::verify(&jars, CHECKSUMS)?;
 
-    let config = write_properties(folder, &folder.join("formatted"), Ports::DEFAULT)?;
+    let config = write_properties(folder, &folder.join("formatted"), Ports::DEFAULT, &[])?;
     Step {
         doing: "formatting Kafka's storage",
         program: java().as_os_str(),

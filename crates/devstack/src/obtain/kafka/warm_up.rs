@@ -43,6 +43,7 @@ pub(super) async fn warm_up(
         supervisor: supervisor.to_owned(),
         folder: folder.clone(),
         ports,
+        proxies: Vec::new(),
         heap_mib: 512,
         ready_max: Duration::from_secs(90),
         stop_max: Duration::from_secs(60),
