@@ -1,6 +1,9 @@
 //! What the catalog says: teams, features and accounts, as they stood at an instant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     ids::{AccountId, FeatureId, TeamId},
@@ -159,30 +162,30 @@ impl Outcome {
 
 /// A team, whole.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TeamDefinition {
+pub struct TeamDefinition<Text = Arc<str>> {
     /// The team.
-    pub team: TeamId,
+    pub team: TeamId<Text>,
     /// Its name for people.
-    pub name: String,
+    pub name: Text,
     /// The segments that it serves.
-    pub segments: Vec<String>,
+    pub segments: Vec<Text>,
     /// Its parameters of the score.
     pub parameters: Parameters,
 }
 
 /// A feature, whole.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FeatureDefinition {
+pub struct FeatureDefinition<Text = Arc<str>> {
     /// The team that owns it.
-    pub team: TeamId,
+    pub team: TeamId<Text>,
     /// The feature.
-    pub feature: FeatureId,
+    pub feature: FeatureId<Text>,
     /// Its title for people.
-    pub title: String,
+    pub title: Text,
     /// Its place in its life.
     pub status: Status,
     /// The feature of the same team that it is a duplicate of.
-    pub merged_into: Option<FeatureId>,
+    pub merged_into: Option<FeatureId<Text>>,
     /// Estimated effort in person-months; positive.
     pub effort_months: Option<f64>,
     /// Whether the decision can be taken back.
@@ -191,13 +194,13 @@ pub struct FeatureDefinition {
 
 /// An account, whole.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AccountDefinition {
+pub struct AccountDefinition<Text = Arc<str>> {
     /// The account.
-    pub account: AccountId,
+    pub account: AccountId<Text>,
     /// What it pays for.
     pub tier: Tier,
     /// The segments that it belongs to.
-    pub segments: Vec<String>,
+    pub segments: Vec<Text>,
 }
 
 /// One team's catalog as it stood at an instant.

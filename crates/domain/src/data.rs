@@ -1,6 +1,8 @@
 //! The `data` of each type of event. What is refused here is refused by the type's schema in `schemas/events`, too,
 //! where a schema can express it.
 
+use std::borrow::Cow;
+
 use crate::{
     catalog::{
         AccountDefinition, Door, FeatureDefinition, Importance, InvalidParameters, Outcome, Parameters, Status,
@@ -17,38 +19,37 @@ use crate::{
 };
 
 /// What happened, according to the data of an event of this type.
-pub(crate) fn body(event_type: EventType, data: &Node<'_>) -> Result<Body, Reject> {
-    let data = &data.as_object()?;
+pub(crate) fn body<'a>(event_type: EventType, data: &impl Members<'a>) -> Result<Body<Cow<'a, str>>, Reject> {
     match event_type {
         EventType::RequestStated => request_stated(data),
         EventType::RequestWithdrawn => Ok(Body::RequestWithdrawn {
-            team: id(data, "team", TeamId::parse)?,
-            feature: id(data, "feature", FeatureId::parse)?,
-            account: id(data, "account", AccountId::parse)?,
+            team: id(data, "team", TeamId::check)?,
+            feature: id(data, "feature", FeatureId::check)?,
+            account: id(data, "account", AccountId::check)?,
         }),
         EventType::UsageObserved => usage_observed(data),
         EventType::NeedSignaled => Ok(Body::NeedSignaled {
-            team: id(data, "team", TeamId::parse)?,
-            feature: id(data, "feature", FeatureId::parse)?,
-            account: id(data, "account", AccountId::parse)?,
+            team: id(data, "team", TeamId::check)?,
+            feature: id(data, "feature", FeatureId::check)?,
+            account: id(data, "account", AccountId::check)?,
             signal: required(data, "signal", LABEL)?,
             count: integer("count", data.required("count")?, 1..=COUNT_MAX)?,
         }),
         EventType::TeamDefined => team_defined(data).map(Body::TeamDefined),
         EventType::FeatureDefined => feature_defined(data).map(Body::FeatureDefined),
         EventType::AccountDefined => Ok(Body::AccountDefined(AccountDefinition {
-            account: id(data, "account", AccountId::parse)?,
+            account: id(data, "account", AccountId::check)?,
             tier: choice("tier", data.required("tier")?, &Tier::NAMES)?,
             segments: segments(data)?,
         })),
     }
 }
 
-fn request_stated(data: &Members<'_, '_>) -> Result<Body, Reject> {
+fn request_stated<'a>(data: &impl Members<'a>) -> Result<Body<Cow<'a, str>>, Reject> {
     Ok(Body::RequestStated {
-        team: id(data, "team", TeamId::parse)?,
-        feature: id(data, "feature", FeatureId::parse)?,
-        account: id(data, "account", AccountId::parse)?,
+        team: id(data, "team", TeamId::check)?,
+        feature: id(data, "feature", FeatureId::check)?,
+        account: id(data, "account", AccountId::check)?,
         importance: choice("importance", data.required("importance")?, &Importance::NAMES)?,
         channel: optional(data, "channel", Form { chars_min: 0, ..LABEL })?,
         text: optional(data, "text", PROSE)?,
@@ -57,11 +58,11 @@ fn request_stated(data: &Members<'_, '_>) -> Result<Body, Reject> {
     })
 }
 
-fn usage_observed(data: &Members<'_, '_>) -> Result<Body, Reject> {
+fn usage_observed<'a>(data: &impl Members<'a>) -> Result<Body<Cow<'a, str>>, Reject> {
     Ok(Body::UsageObserved {
-        team: id(data, "team", TeamId::parse)?,
-        feature: id(data, "feature", FeatureId::parse)?,
-        account: id(data, "account", AccountId::parse)?,
+        team: id(data, "team", TeamId::check)?,
+        feature: id(data, "feature", FeatureId::check)?,
+        account: id(data, "account", AccountId::check)?,
         operation: required(data, "operation", LABEL)?,
         count: integer("count", data.required("count")?, 1..=COUNT_MAX)?,
         duration_us: match data.optional("duration_us")? {
@@ -75,9 +76,9 @@ fn usage_observed(data: &Members<'_, '_>) -> Result<Body, Reject> {
     })
 }
 
-fn team_defined(data: &Members<'_, '_>) -> Result<TeamDefinition, Reject> {
+fn team_defined<'a>(data: &impl Members<'a>) -> Result<TeamDefinition<Cow<'a, str>>, Reject> {
     Ok(TeamDefinition {
-        team: id(data, "team", TeamId::parse)?,
+        team: id(data, "team", TeamId::check)?,
         name: required(data, "name", NAME)?,
         segments: segments(data)?,
         parameters: match data.optional("parameters")? {
@@ -87,14 +88,14 @@ fn team_defined(data: &Members<'_, '_>) -> Result<TeamDefinition, Reject> {
     })
 }
 
-fn feature_defined(data: &Members<'_, '_>) -> Result<FeatureDefinition, Reject> {
+fn feature_defined<'a>(data: &impl Members<'a>) -> Result<FeatureDefinition<Cow<'a, str>>, Reject> {
     Ok(FeatureDefinition {
-        team: id(data, "team", TeamId::parse)?,
-        feature: id(data, "feature", FeatureId::parse)?,
+        team: id(data, "team", TeamId::check)?,
+        feature: id(data, "feature", FeatureId::check)?,
         title: required(data, "title", NAME)?,
         status: choice("status", data.required("status")?, &Status::NAMES)?,
         merged_into: match data.optional("merged_into")? {
-            Some(_) => Some(id(data, "merged_into", FeatureId::parse)?),
+            Some(_) => Some(id(data, "merged_into", FeatureId::check)?),
             None => None,
         },
         effort_months: match data.optional("effort_months")? {
@@ -145,7 +146,7 @@ fn parameters(node: &Node<'_>) -> Result<Parameters, Reject> {
 }
 
 /// The segments, each once, in their order.
-fn segments(data: &Members<'_, '_>) -> Result<Vec<String>, Reject> {
+fn segments<'a>(data: &impl Members<'a>) -> Result<Vec<Cow<'a, str>>, Reject> {
     let Some(node) = data.optional("segments")? else {
         return Ok(Vec::new());
     };
@@ -156,7 +157,7 @@ fn segments(data: &Members<'_, '_>) -> Result<Vec<String>, Reject> {
         let detail = format!("{} segments, at most {SEGMENTS_MAX} are taken", items.len());
         return Err(Reject::at("segments", Reason::InvalidValue, detail));
     }
-    let mut segments: Vec<String> = Vec::with_capacity(items.len());
+    let mut segments: Vec<Cow<'a, str>> = Vec::with_capacity(items.len());
     for (at, item) in items.iter().enumerate() {
         let segment = segment(&at.to_string(), item).map_err(|reject| reject.under("segments"))?;
         if !segments.contains(&segment) {
@@ -166,7 +167,7 @@ fn segments(data: &Members<'_, '_>) -> Result<Vec<String>, Reject> {
     Ok(segments)
 }
 
-fn segment(at: &str, item: &Node<'_>) -> Result<String, Reject> {
+fn segment<'a>(at: &str, item: &Node<'a>) -> Result<Cow<'a, str>, Reject> {
     if let Node::Null = item {
         return Err(Reject::at(at, Reason::NullValue, "expected a string, found null"));
     }
@@ -192,34 +193,41 @@ const SEGMENT: Form = Form { chars_min: 1, chars_max: SEGMENT_CHARS_MAX, control
 /// Bounded by the size of the record.
 const PROSE: Form = Form { chars_min: 0, chars_max: usize::MAX, controls: true };
 
-fn required(data: &Members<'_, '_>, name: &str, form: Form) -> Result<String, Reject> {
+fn required<'a>(data: &impl Members<'a>, name: &'static str, form: Form) -> Result<Cow<'a, str>, Reject> {
     text(name, data.required(name)?, form)
 }
 
-fn optional(data: &Members<'_, '_>, name: &str, form: Form) -> Result<Option<String>, Reject> {
+fn optional<'a>(data: &impl Members<'a>, name: &'static str, form: Form) -> Result<Option<Cow<'a, str>>, Reject> {
     data.optional(name)?.map(|node| text(name, node, form)).transpose()
 }
 
-fn text(name: &str, node: &Node<'_>, form: Form) -> Result<String, Reject> {
+fn text<'a>(name: &str, node: &Node<'a>, form: Form) -> Result<Cow<'a, str>, Reject> {
     let Node::String(text) = node else {
         return Err(wrong_type(name, "a string", node));
     };
-    let forbidden = |c: char| if form.controls { c == '\0' } else { c.is_ascii_control() };
-    let fault = if text.chars().any(forbidden) {
+    // Every byte of a character beyond ASCII is beyond ASCII, too.
+    let forbidden = |byte: &u8| if form.controls { *byte == 0 } else { byte.is_ascii_control() };
+    let fault = if text.bytes().any(|byte| forbidden(&byte)) {
         "it holds control characters".to_owned()
     } else if text.chars().take(form.chars_min).count() < form.chars_min {
         "it is empty".to_owned()
     } else if text.len() > form.chars_max && text.chars().count() > form.chars_max {
         format!("over {} characters", form.chars_max)
     } else {
-        return Ok(text.as_ref().to_owned());
+        return Ok(text.clone());
     };
     Err(Reject::at(name, Reason::InvalidValue, fault))
 }
 
-fn id<T>(data: &Members<'_, '_>, name: &str, parse: fn(&str) -> Result<T, InvalidId>) -> Result<T, Reject> {
+fn id<'a, T>(
+    data: &impl Members<'a>,
+    name: &'static str,
+    check: fn(Cow<'a, str>) -> Result<T, InvalidId>,
+) -> Result<T, Reject> {
     match data.required(name)? {
-        Node::String(text) => parse(text).map_err(|error| Reject::at(name, Reason::InvalidId, error.to_string())),
+        Node::String(text) => {
+            check(text.clone()).map_err(|error| Reject::at(name, Reason::InvalidId, error.to_string()))
+        }
         other => Err(wrong_type(name, "a string", other)),
     }
 }

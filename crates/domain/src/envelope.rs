@@ -1,10 +1,12 @@
 //! The CloudEvents attributes of a record: from its headers in binary mode, from its value in structured mode.
 
+use std::borrow::Cow;
+
 use crate::{
     event::{Body, Event, EventType},
     json::{Members, Node},
     limits,
-    record::{Reason, Record, Reject},
+    record::{Decoded, Reason, Record, Reject},
     time::Timestamp,
 };
 
@@ -18,23 +20,33 @@ pub(crate) enum Mode {
 }
 
 /// The attributes of an event.
-pub(crate) struct Context {
+pub(crate) struct Context<'a> {
     pub(crate) event_type: EventType,
-    id: String,
-    source: String,
+    id: Cow<'a, str>,
+    source: Cow<'a, str>,
     time: Timestamp,
 }
 
-impl Context {
+impl<'a> Context<'a> {
     /// The event with these attributes.
-    pub(crate) fn with(self, body: Body) -> Event {
+    pub(crate) fn with(self, body: Body<Cow<'a, str>>) -> Decoded<'a> {
         Event { id: self.id, source: self.source, time: self.time, body }
     }
 }
 
-type Headers<'a> = [(&'a str, Option<&'a [u8]>)];
+/// The headers that we read, found in one pass. Kafka lets a name come twice; we do not, since readers disagree about
+/// which counts.
+pub(crate) struct Headers<'a>([Header<'a>; READ.len()]);
+
+#[derive(Clone, Copy)]
+enum Header<'a> {
+    Missing,
+    Once(Option<&'a [u8]>),
+    Twice,
+}
 
 const CONTENT_TYPE: &str = "content-type";
+const READ: [&str; 6] = [BINARY.specversion, BINARY.id, BINARY.source, BINARY.event_type, BINARY.time, CONTENT_TYPE];
 
 /// What the attributes are called.
 struct Names {
@@ -50,30 +62,58 @@ const BINARY: Names =
 const STRUCTURED: Names =
     Names { specversion: "specversion", event_type: "type", id: "id", source: "source", time: "time" };
 
-/// The mode, by the content type. Other formats than JSON are refused.
-pub(crate) fn mode(headers: &Headers<'_>) -> Result<Mode, Reject> {
-    let Some(content_type) = header(headers, CONTENT_TYPE)? else {
-        return Ok(Mode::Binary);
-    };
-    let media_type = media_type(content_type);
-    if starts_with(media_type, "application/cloudevents") {
-        let json = ["application/cloudevents", "application/cloudevents+json"];
-        if json.iter().any(|known| media_type.eq_ignore_ascii_case(known)) {
-            return Ok(Mode::Structured);
+impl<'a> Headers<'a> {
+    /// Finds them. Names are read in any case.
+    pub(crate) fn of(record: &Record<'a>) -> Self {
+        let mut found = [Header::Missing; READ.len()];
+        for (name, value) in record.headers {
+            if let Some(at) = READ.iter().position(|known| known.eq_ignore_ascii_case(name)) {
+                found[at] = match found[at] {
+                    Header::Missing => Header::Once(*value),
+                    Header::Once(_) | Header::Twice => Header::Twice,
+                };
+            }
         }
-    } else if is_json(media_type) {
-        return Ok(Mode::Binary);
+        Self(found)
     }
-    Err(Reject::at(CONTENT_TYPE, Reason::UnsupportedContentType, "only JSON is read, one event a record"))
+
+    /// The mode, by the content type. Other formats than JSON are refused.
+    pub(crate) fn mode(&self) -> Result<Mode, Reject> {
+        let Some(content_type) = self.text(CONTENT_TYPE)? else {
+            return Ok(Mode::Binary);
+        };
+        let media_type = media_type(content_type);
+        if starts_with(media_type, "application/cloudevents") {
+            let json = ["application/cloudevents", "application/cloudevents+json"];
+            if json.iter().any(|known| media_type.eq_ignore_ascii_case(known)) {
+                return Ok(Mode::Structured);
+            }
+        } else if is_json(media_type) {
+            return Ok(Mode::Binary);
+        }
+        Err(Reject::at(CONTENT_TYPE, Reason::UnsupportedContentType, "only JSON is read, one event a record"))
+    }
+
+    /// The header of this name, one of [`READ`], as text.
+    fn text(&self, name: &'static str) -> Result<Option<&'a str>, Reject> {
+        let found = READ.iter().position(|known| *known == name).map_or(Header::Missing, |at| self.0[at]);
+        match found {
+            Header::Missing | Header::Once(None) => Ok(None),
+            Header::Once(Some(bytes)) => std::str::from_utf8(bytes)
+                .map(Some)
+                .map_err(|_| Reject::at(name, Reason::InvalidUtf8, "the header is not UTF-8")),
+            Header::Twice => Err(Reject::at(name, Reason::DuplicateField, "the header is there twice")),
+        }
+    }
 }
 
 /// The attributes in binary mode: `ce_id`, `ce_source`, ...
-pub(crate) fn from_headers(record: &Record<'_>) -> Result<Context, Reject> {
-    context(record, &BINARY, |name| header(record.headers, name))
+pub(crate) fn from_headers<'a>(record: &Record<'a>, headers: &Headers<'a>) -> Result<Context<'a>, Reject> {
+    context(record, &BINARY, |name| Ok(headers.text(name)?.map(Cow::Borrowed)))
 }
 
 /// The attributes in structured mode. One that is null is not there, as CloudEvents' JSON format has it.
-pub(crate) fn from_members(record: &Record<'_>, members: &Members<'_, '_>) -> Result<Context, Reject> {
+pub(crate) fn from_members<'a>(record: &Record<'a>, members: &impl Members<'a>) -> Result<Context<'a>, Reject> {
     if let Some(Node::String(content_type)) = members.find("datacontenttype")?
         && !is_json(media_type(content_type))
     {
@@ -81,7 +121,7 @@ pub(crate) fn from_members(record: &Record<'_>, members: &Members<'_, '_>) -> Re
     }
     context(record, &STRUCTURED, |name| match members.find(name)? {
         None | Some(Node::Null) => Ok(None),
-        Some(Node::String(text)) => Ok(Some(text.as_ref())),
+        Some(Node::String(text)) => Ok(Some(text.clone())),
         Some(other) => {
             Err(Reject::at(name, Reason::InvalidAttribute, format!("expected a string, found {}", other.kind())))
         }
@@ -91,15 +131,15 @@ pub(crate) fn from_members(record: &Record<'_>, members: &Members<'_, '_>) -> Re
 fn context<'a>(
     record: &Record<'_>,
     names: &Names,
-    attribute: impl Fn(&str) -> Result<Option<&'a str>, Reject>,
-) -> Result<Context, Reject> {
+    attribute: impl Fn(&'static str) -> Result<Option<Cow<'a, str>>, Reject>,
+) -> Result<Context<'a>, Reject> {
     let required =
         |name| attribute(name)?.ok_or_else(|| Reject::at(name, Reason::MissingAttribute, "the attribute is required"));
 
     if required(names.specversion)? != "1.0" {
         return Err(Reject::at(names.specversion, Reason::UnsupportedSpecversion, "only 1.0 is read"));
     }
-    let event_type = EventType::from_name(required(names.event_type)?)
+    let event_type = EventType::from_name(&required(names.event_type)?)
         .ok_or_else(|| Reject::at(names.event_type, Reason::UnknownType, "no event of this type is known"))?;
     if event_type.topic() != record.topic {
         let detail = format!("{event_type} belongs on another topic");
@@ -109,13 +149,13 @@ fn context<'a>(
         event_type,
         id: identifying(names.id, required(names.id)?)?,
         source: identifying(names.source, required(names.source)?)?,
-        time: time(names.time, required(names.time)?, record.timestamp)?,
+        time: time(names.time, &required(names.time)?, record.timestamp)?,
     })
 }
 
 /// An `id` or a `source`. Control characters are refused: CloudEvents forbids them, and a pair of texts without NUL
 /// can be joined by one.
-fn identifying(name: &str, text: &str) -> Result<String, Reject> {
+fn identifying<'a>(name: &str, text: Cow<'a, str>) -> Result<Cow<'a, str>, Reject> {
     let fault = if text.is_empty() {
         "it is empty".to_owned()
     } else if text.len() > limits::ATTRIBUTE_BYTES_MAX {
@@ -123,7 +163,7 @@ fn identifying(name: &str, text: &str) -> Result<String, Reject> {
     } else if text.chars().any(char::is_control) {
         "it holds control characters".to_owned()
     } else {
-        return Ok(text.to_owned());
+        return Ok(text);
     };
     Err(Reject::at(name, Reason::InvalidAttribute, fault))
 }
@@ -142,23 +182,6 @@ fn time(name: &str, text: &str, received: Timestamp) -> Result<Timestamp, Reject
         ));
     }
     Ok(time)
-}
-
-/// The header of this name as text. Kafka lets a name come twice; we do not, since readers disagree about which counts.
-fn header<'a>(headers: &Headers<'a>, name: &str) -> Result<Option<&'a str>, Reject> {
-    let mut found = headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
-    let Some((_, value)) = found.next() else {
-        return Ok(None);
-    };
-    if found.next().is_some() {
-        return Err(Reject::at(name, Reason::DuplicateField, "the header is there twice"));
-    }
-    match value {
-        None => Ok(None),
-        Some(bytes) => std::str::from_utf8(bytes)
-            .map(Some)
-            .map_err(|_| Reject::at(name, Reason::InvalidUtf8, "the header is not UTF-8")),
-    }
 }
 
 /// The media type without its parameters.

@@ -1,6 +1,6 @@
 //! Events: what happened, when, and who says so.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     catalog::{AccountDefinition, FeatureDefinition, Importance, Outcome, TeamDefinition},
@@ -10,59 +10,62 @@ use crate::{
 };
 
 /// A valid event. The pair (`source`, `id`) identifies it.
+///
+/// It owns its texts unless `Text` is a borrowed one: [`record::Decoded`](crate::record::Decoded) is the event whose texts
+/// still lie in the record.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct Event<Text = Arc<str>> {
     /// Unique within the source.
-    pub id: String,
+    pub id: Text,
     /// Who emitted it.
-    pub source: String,
+    pub source: Text,
     /// When it happened.
     pub time: Timestamp,
     /// What happened.
-    pub body: Body,
+    pub body: Body<Text>,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Body {
+pub enum Body<Text = Arc<str>> {
     /// An account asks for a feature.
     RequestStated {
         /// The team that owns the feature.
-        team: TeamId,
+        team: TeamId<Text>,
         /// The feature asked for.
-        feature: FeatureId,
+        feature: FeatureId<Text>,
         /// Who asks.
-        account: AccountId,
+        account: AccountId<Text>,
         /// How much it matters to the account.
         importance: Importance,
         /// Where it was said: `support`, `github`, ...
-        channel: Option<String>,
+        channel: Option<Text>,
         /// What was said. Personal data.
-        text: Option<String>,
+        text: Option<Text>,
         /// The person who said it. Personal data.
-        requester: Option<String>,
+        requester: Option<Text>,
         /// Where to read it: an address or a ticket number. On the wire: `ref`.
-        reference: Option<String>,
+        reference: Option<Text>,
     },
     /// An account takes its request back.
     RequestWithdrawn {
         /// The team that owns the feature.
-        team: TeamId,
+        team: TeamId<Text>,
         /// The feature no longer asked for.
-        feature: FeatureId,
+        feature: FeatureId<Text>,
         /// Whose request it was.
-        account: AccountId,
+        account: AccountId<Text>,
     },
     /// An account used a feature.
     UsageObserved {
         /// The team that owns the feature.
-        team: TeamId,
+        team: TeamId<Text>,
         /// The feature used.
-        feature: FeatureId,
+        feature: FeatureId<Text>,
         /// Who used it.
-        account: AccountId,
+        account: AccountId<Text>,
         /// What was done.
-        operation: String,
+        operation: Text,
         /// How many times.
         count: u64,
         /// How long it took altogether, in microseconds.
@@ -73,22 +76,22 @@ pub enum Body {
     /// An account's usage shows the pain of a missing feature.
     NeedSignaled {
         /// The team that would own the feature.
-        team: TeamId,
+        team: TeamId<Text>,
         /// The feature that is missing.
-        feature: FeatureId,
+        feature: FeatureId<Text>,
         /// Whose usage it is.
-        account: AccountId,
+        account: AccountId<Text>,
         /// What shows the need.
-        signal: String,
+        signal: Text,
         /// How many times.
         count: u64,
     },
     /// A team as it is from now on.
-    TeamDefined(TeamDefinition),
+    TeamDefined(TeamDefinition<Text>),
     /// A feature as it is from now on.
-    FeatureDefined(FeatureDefinition),
+    FeatureDefined(FeatureDefinition<Text>),
     /// An account as it is from now on.
-    AccountDefined(AccountDefinition),
+    AccountDefined(AccountDefinition<Text>),
 }
 
 /// The type of an event. Displays as the CloudEvents `type`.
@@ -159,7 +162,7 @@ impl fmt::Display for EventType {
     }
 }
 
-impl Body {
+impl<Text> Body<Text> {
     /// The type of the event.
     #[must_use]
     pub fn event_type(&self) -> EventType {
@@ -176,7 +179,7 @@ impl Body {
 
     /// The team it concerns; none for an account, which belongs to no team.
     #[must_use]
-    pub fn team(&self) -> Option<&TeamId> {
+    pub fn team(&self) -> Option<&TeamId<Text>> {
         match self {
             Self::RequestStated { team, .. }
             | Self::RequestWithdrawn { team, .. }
@@ -190,7 +193,7 @@ impl Body {
 
     /// The feature it concerns, if it concerns one.
     #[must_use]
-    pub fn feature(&self) -> Option<&FeatureId> {
+    pub fn feature(&self) -> Option<&FeatureId<Text>> {
         match self {
             Self::RequestStated { feature, .. }
             | Self::RequestWithdrawn { feature, .. }
@@ -203,7 +206,7 @@ impl Body {
 
     /// The account it concerns, if it concerns one.
     #[must_use]
-    pub fn account(&self) -> Option<&AccountId> {
+    pub fn account(&self) -> Option<&AccountId<Text>> {
         match self {
             Self::RequestStated { account, .. }
             | Self::RequestWithdrawn { account, .. }
@@ -231,7 +234,7 @@ pub struct Precedence<'a> {
     pub id: &'a str,
 }
 
-impl Event {
+impl<Text: AsRef<str>> Event<Text> {
     /// Where this event stands among those about the same thing.
     #[must_use]
     pub fn precedence(&self) -> Precedence<'_> {
@@ -239,7 +242,7 @@ impl Event {
             Body::RequestStated { importance, .. } => importance.level(),
             _ => 0,
         };
-        Precedence { time: self.time, level, source: &self.source, id: &self.id }
+        Precedence { time: self.time, level, source: self.source.as_ref(), id: self.id.as_ref() }
     }
 }
 

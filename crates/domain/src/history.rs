@@ -79,7 +79,7 @@ pub fn facts_at(log: &[Logged], team: &TeamId, as_of: Timestamp) -> Facts {
     for (id, definition) in account_definitions(&events) {
         if let Some(account) = accounts.get_mut(id) {
             account.tier = definition.tier;
-            account.segments = definition.segments.clone();
+            account.segments = definition.segments.iter().map(ToString::to_string).collect();
         }
     }
     Facts {
@@ -105,7 +105,7 @@ fn without_repeats(log: &[Logged]) -> Vec<&Event> {
     let mut distinct = Vec::new();
     for Logged { received, partition, event } in log {
         let topic = event.body.event_type().topic();
-        let identity = (topic, *partition, event.source.as_str(), event.id.as_str());
+        let identity = (topic, *partition, &*event.source, &*event.id);
         let earlier = last_received.get(&identity).copied();
         let is_repeat = earlier.is_some_and(|earlier| match topic {
             InputTopic::Requests | InputTopic::Catalog => true,
@@ -125,7 +125,7 @@ fn catalog_event(event: &Event) -> Option<CatalogEvent> {
         Body::FeatureDefined(definition) => Definition::Feature(definition.clone()),
         _ => return None,
     };
-    Some(CatalogEvent { time: event.time, source: event.source.clone(), id: event.id.clone(), definition })
+    Some(CatalogEvent { time: event.time, source: event.source.to_string(), id: event.id.to_string(), definition })
 }
 
 /// The latest definition of each account.
@@ -147,6 +147,6 @@ fn statement(((account, feature), (event, requests)): ((AccountId, FeatureId), (
         Body::RequestStated { importance, .. } => Some(*importance),
         _ => None,
     };
-    let order = (event.source.clone(), event.id.clone());
+    let order = (event.source.to_string(), event.id.to_string());
     Statement { account, feature, time: event.time, importance, order, requests }
 }

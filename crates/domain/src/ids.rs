@@ -1,6 +1,6 @@
 //! The ids that customers choose (team, feature, account) and Kafka's coordinates.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 use thiserror::Error;
 
@@ -17,9 +17,10 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// Matches `[a-z0-9][a-z0-9._-]{0,63}`. Cheap to clone. Ordered by bytes.
+        /// Matches `[a-z0-9][a-z0-9._-]{0,63}`. Ordered by bytes. Owns its text unless `Text` is a borrowed one, and is
+        /// cheap to clone.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name<Text = Arc<str>>(Text);
 
         impl $name {
             /// Takes the text if it is an id.
@@ -27,25 +28,44 @@ macro_rules! id {
             /// # Errors
             /// [`InvalidId`] if it is not.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
-                if is_id(text) { Ok(Self(text.into())) } else { Err(InvalidId) }
+                $name::check(text).map($name::into_owned)
+            }
+        }
+
+        impl<Text: AsRef<str>> $name<Text> {
+            /// Takes the text as it is if it is an id.
+            ///
+            /// # Errors
+            /// [`InvalidId`] if it is not.
+            pub fn check(text: Text) -> Result<Self, InvalidId> {
+                if is_id(text.as_ref()) { Ok(Self(text)) } else { Err(InvalidId) }
             }
 
             /// The id's text.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_ref()
+            }
+
+            /// The same id with a text of its own.
+            #[must_use]
+            pub fn into_owned(self) -> $name
+            where
+                Text: Into<Arc<str>>,
+            {
+                $name(self.0.into())
             }
         }
 
-        impl fmt::Display for $name {
+        impl<Text: AsRef<str>> fmt::Display for $name<Text> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
-        impl fmt::Debug for $name {
+        impl<Text: fmt::Debug> fmt::Debug for $name<Text> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
+                self.0.fmt(f)
             }
         }
 
@@ -58,7 +78,7 @@ macro_rules! id {
         }
 
         // So that maps keyed by the id can be asked with text; the order and hash of both are the text's.
-        impl std::borrow::Borrow<str> for $name {
+        impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
             }
@@ -88,12 +108,18 @@ pub struct Partition(pub i32);
 pub struct Offset(pub i64);
 
 fn is_id(text: &str) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    match text.as_bytes() {
-        [] => false,
-        bytes if bytes.len() > ID_BYTES_MAX => false,
-        [first, rest @ ..] => plain(first) && rest.iter().all(|byte| plain(byte) || b"._-".contains(byte)),
-    }
+    let [first, rest @ ..] = text.as_bytes() else {
+        return false;
+    };
+    rest.len() < ID_BYTES_MAX && is_plain(*first) && rest.iter().all(|byte| is_plain(*byte) || is_mark(*byte))
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+fn is_mark(byte: u8) -> bool {
+    matches!(byte, b'.' | b'_' | b'-')
 }
 
 #[cfg(test)]

@@ -23,8 +23,27 @@ pub(crate) enum Node<'a> {
     Object(Vec<(Cow<'a, str>, Node<'a>)>),
 }
 
-/// The members of an object.
-pub(crate) struct Members<'n, 'a>(&'n [(Cow<'a, str>, Node<'a>)]);
+/// The members of an object, however they were read.
+pub(crate) trait Members<'a> {
+    /// The member of this name, null or not.
+    fn find(&self, name: &'static str) -> Result<Option<&Node<'a>>, Reject>;
+
+    /// The member of this name, which must not be null if it is there.
+    fn optional(&self, name: &'static str) -> Result<Option<&Node<'a>>, Reject> {
+        match self.find(name)? {
+            Some(Node::Null) => Err(Reject::at(name, Reason::NullValue, "null is no value; leave the member out")),
+            found => Ok(found),
+        }
+    }
+
+    /// The member of this name, which must be there.
+    fn required(&self, name: &'static str) -> Result<&Node<'a>, Reject> {
+        self.optional(name)?.ok_or_else(|| Reject::at(name, Reason::MissingField, "the member is required"))
+    }
+}
+
+/// The members of an object in the tree.
+pub(crate) struct Branch<'n, 'a>(&'n [(Cow<'a, str>, Node<'a>)]);
 
 /// The value in the text: all of it, and nothing after it.
 pub(crate) fn parse(text: &str) -> Result<Node<'_>, Reject> {
@@ -45,37 +64,23 @@ impl<'a> Node<'a> {
     }
 
     /// The members, where an object is all that makes sense: the value, the data.
-    pub(crate) fn as_object(&self) -> Result<Members<'_, 'a>, Reject> {
+    pub(crate) fn as_object(&self) -> Result<Branch<'_, 'a>, Reject> {
         match self {
-            Self::Object(members) => Ok(Members(members)),
+            Self::Object(members) => Ok(Branch(members)),
             Self::Null => Err(Reject::whole(Reason::NullValue, "expected an object, found null")),
             other => Err(Reject::whole(Reason::NotAnObject, format!("expected an object, found {}", other.kind()))),
         }
     }
 }
 
-impl<'n, 'a> Members<'n, 'a> {
-    /// The member of this name, null or not.
-    pub(crate) fn find(&self, name: &str) -> Result<Option<&'n Node<'a>>, Reject> {
+impl<'a> Members<'a> for Branch<'_, 'a> {
+    fn find(&self, name: &'static str) -> Result<Option<&Node<'a>>, Reject> {
         let mut found = self.0.iter().filter(|(other, _)| other == name);
         let first = found.next();
         if found.next().is_some() {
             return Err(Reject::at(name, Reason::DuplicateField, "the member is there twice"));
         }
         Ok(first.map(|(_, node)| node))
-    }
-
-    /// The member of this name, which must not be null if it is there.
-    pub(crate) fn optional(&self, name: &str) -> Result<Option<&'n Node<'a>>, Reject> {
-        match self.find(name)? {
-            Some(Node::Null) => Err(Reject::at(name, Reason::NullValue, "null is no value; leave the member out")),
-            found => Ok(found),
-        }
-    }
-
-    /// The member of this name, which must be there.
-    pub(crate) fn required(&self, name: &str) -> Result<&'n Node<'a>, Reject> {
-        self.optional(name)?.ok_or_else(|| Reject::at(name, Reason::MissingField, "the member is required"))
     }
 }
 

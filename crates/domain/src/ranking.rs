@@ -186,7 +186,7 @@ impl Scale<'_> {
         let effort_months = definition.and_then(|definition| definition.effort_months);
         Ranked {
             rank: 0,
-            title: definition.map_or_else(|| evidence.feature.to_string(), |definition| definition.title.clone()),
+            title: definition.map_or_else(|| evidence.feature.to_string(), |definition| definition.title.to_string()),
             feature: evidence.feature,
             status: definition.map(|definition| definition.status),
             door: definition.and_then(|definition| definition.door),

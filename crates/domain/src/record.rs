@@ -4,12 +4,14 @@
 //! attributes are ignored, so that emitters may add to their events; a member that we read and that comes twice is
 //! refused, because readers disagree about which one counts.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use crate::{
-    data, envelope,
+    data,
+    envelope::{self, Headers, Mode},
     event::Event,
-    json::{self, Node},
+    flat::{Flat, Whole},
+    json::{self, Members as _},
     limits,
     time::Timestamp,
 };
@@ -39,6 +41,9 @@ pub struct Record<'a> {
     /// Its own timestamp: when we received it.
     pub timestamp: Timestamp,
 }
+
+/// An event as it is read: its texts lie in the record, or, where the record has escapes in them, in memory of their own.
+pub type Decoded<'a> = Event<Cow<'a, str>>;
 
 /// Why a record is not an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -179,7 +184,19 @@ impl Reject {
 ///
 /// # Errors
 /// The first fault found: of the value as such, then of the attributes, then of the data.
-pub fn decode(record: &Record<'_>) -> Result<Event, Reject> {
+pub fn decode<'a>(record: &Record<'a>) -> Result<Decoded<'a>, Reject> {
+    match decode_flat(record) {
+        Some(event) => Ok(event),
+        None => decode_tree(record),
+    }
+}
+
+/// The same as [`decode`], always by way of the tree, which reads everything: the reference for the faster way, and what
+/// finds the words for a fault.
+///
+/// # Errors
+/// Like [`decode`].
+pub fn decode_tree<'a>(record: &Record<'a>) -> Result<Decoded<'a>, Reject> {
     let payload = record.payload.unwrap_or_default();
     if payload.len() > limits::EVENT_BYTES_MAX {
         let detail = format!("{} bytes, at most {} are taken", payload.len(), limits::EVENT_BYTES_MAX);
@@ -188,23 +205,45 @@ pub fn decode(record: &Record<'_>) -> Result<Event, Reject> {
     if payload.is_empty() {
         return Err(Reject::whole(Reason::Empty, "the record has no value"));
     }
-    let mode = envelope::mode(record.headers)?;
+    let headers = Headers::of(record);
+    let mode = headers.mode()?;
     let text = std::str::from_utf8(payload)
         .map_err(|error| Reject::whole(Reason::InvalidUtf8, format!("not UTF-8 from byte {}", error.valid_up_to())))?;
     let value = json::parse(text)?;
 
     match mode {
-        envelope::Mode::Binary => {
-            let context = envelope::from_headers(record)?;
-            let body = data::body(context.event_type, &value)?;
+        Mode::Binary => {
+            let context = envelope::from_headers(record, &headers)?;
+            let body = data::body(context.event_type, &value.as_object()?)?;
             Ok(context.with(body))
         }
-        envelope::Mode::Structured => {
+        Mode::Structured => {
             let members = value.as_object()?;
             let context = envelope::from_members(record, &members)?;
-            let data: &Node<'_> = members.required("data")?;
-            let body = data::body(context.event_type, data).map_err(|reject| reject.under("data"))?;
-            Ok(context.with(body))
+            let data = members.required("data")?;
+            let body = data.as_object().and_then(|data| data::body(context.event_type, &data));
+            Ok(context.with(body.map_err(|reject| reject.under("data"))?))
+        }
+    }
+}
+
+/// The event, where its data is flat and nothing is wrong with it: without a tree, and without allocating.
+fn decode_flat<'a>(record: &Record<'a>) -> Option<Decoded<'a>> {
+    let payload = record.payload.filter(|payload| payload.len() <= limits::EVENT_BYTES_MAX)?;
+    let headers = Headers::of(record);
+    match headers.mode().ok()? {
+        Mode::Binary => {
+            let context = envelope::from_headers(record, &headers).ok()?;
+            let data = Flat::data(context.event_type, std::str::from_utf8(payload).ok()?)?;
+            let body = data::body(context.event_type, &data).ok()?;
+            Some(context.with(body))
+        }
+        Mode::Structured => {
+            let whole = Whole::read(std::str::from_utf8(payload).ok()?)?;
+            let context = envelope::from_members(record, &whole.attributes).ok()?;
+            let data = whole.data(context.event_type)?;
+            let body = data::body(context.event_type, data).ok()?;
+            Some(context.with(body))
         }
     }
 }

@@ -7,9 +7,8 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use domain::{
-    event::Event,
     ids::{Offset, Partition},
-    record::{Record, Reject},
+    record::{Decoded, Record, Reject},
 };
 use opentelemetry::trace::SpanContext;
 
@@ -50,7 +49,7 @@ impl Batch {
         topic: &'static str,
         place: Place,
         record: &Record<'_>,
-        decoded: Result<Event, Reject>,
+        decoded: Result<Decoded<'_>, Reject>,
         link: Option<SpanContext>,
         now: Instant,
     ) {

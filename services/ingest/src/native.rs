@@ -70,9 +70,9 @@ impl Nullable<Strings> {
 
 impl Arrays<Strings> {
     /// Appends an array of strings.
-    pub(crate) fn push<S: AsRef<[u8]>>(&mut self, values: &[S]) {
+    pub(crate) fn push<S: AsRef<str>>(&mut self, values: &[S]) {
         for value in values {
-            self.elements.push(value);
+            self.elements.push(value.as_ref());
         }
         self.end(values.len());
     }

@@ -1,8 +1,8 @@
 //! The ClickHouse tables as columns, name for name as `schemas/clickhouse` has them.
 
 use domain::{
-    event::Event,
     ids::{AccountId, FeatureId, TeamId},
+    record::Decoded,
 };
 
 use crate::{
@@ -36,12 +36,12 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    pub(crate) fn push(&mut self, place: Place, event: &Event) {
+    pub(crate) fn push(&mut self, place: Place, event: &Decoded<'_>) {
         self.partition.push(place.partition.0.to_le_bytes());
         self.offset.push(place.offset.0.to_le_bytes());
         self.received_at.push(millis(place.received_at).to_le_bytes());
-        self.source.push(&event.source);
-        self.id.push(&event.id);
+        self.source.push(event.source.as_bytes());
+        self.id.push(event.id.as_bytes());
         self.time.push(event.time.0.to_le_bytes());
     }
 
@@ -66,7 +66,12 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn push(&mut self, team: &TeamId, feature: &FeatureId, account: &AccountId) {
+    pub(crate) fn push<Text: AsRef<str>>(
+        &mut self,
+        team: &TeamId<Text>,
+        feature: &FeatureId<Text>,
+        account: &AccountId<Text>,
+    ) {
         self.team.push(team.as_str());
         self.feature.push(feature.as_str());
         self.account.push(account.as_str());

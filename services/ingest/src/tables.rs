@@ -2,13 +2,13 @@
 //!
 //! What is written is a pure function of the record: no clock, no randomness.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use domain::{
     catalog::{AccountDefinition, Door, FeatureDefinition, Outcome, Status, TeamDefinition, Tier},
-    event::{Body, Event},
+    event::Body,
     ids::{Offset, Partition},
-    record::{Record, Reject},
+    record::{Decoded, Record, Reject},
     time::Timestamp,
 };
 
@@ -74,7 +74,7 @@ impl Tables {
     }
 
     /// Adds a valid record's event.
-    pub(crate) fn push_event(&mut self, place: Place, event: &Event) {
+    pub(crate) fn push_event(&mut self, place: Place, event: &Decoded<'_>) {
         match &event.body {
             Body::RequestStated { team, feature, account, importance, channel, text, requester, reference } => {
                 let requests = &mut self.requests;
@@ -107,7 +107,7 @@ impl Tables {
                 usage.rows += 1;
                 usage.head.push(place, event);
                 usage.subject.push(team, feature, account);
-                usage.operation.push(operation);
+                usage.operation.push(operation.as_bytes());
                 usage.count.push(count.to_le_bytes());
                 usage.duration_us.push(duration_us.map(u64::to_le_bytes));
                 usage.outcome.push([outcome_value(*outcome)]);
@@ -117,7 +117,7 @@ impl Tables {
                 needs.rows += 1;
                 needs.head.push(place, event);
                 needs.subject.push(team, feature, account);
-                needs.signal.push(signal);
+                needs.signal.push(signal.as_bytes());
                 needs.count.push(count.to_le_bytes());
             }
             Body::TeamDefined(definition) => self.teams.push(place, event, definition),
@@ -146,11 +146,11 @@ pub(crate) fn team_changes(teams: &BTreeMap<String, u64>, traceparent: &str) -> 
 }
 
 impl Teams {
-    fn push(&mut self, place: Place, event: &Event, team: &TeamDefinition) {
+    fn push(&mut self, place: Place, event: &Decoded<'_>, team: &TeamDefinition<Cow<'_, str>>) {
         self.rows += 1;
         self.head.push(place, event);
         self.team.push(team.team.as_str());
-        self.name.push(&team.name);
+        self.name.push(team.name.as_bytes());
         self.segments.push(&team.segments);
         self.activity_window_days.push(team.parameters.activity_window_days.to_le_bytes());
         self.half_life_days.push(team.parameters.half_life_days.to_le_bytes());
@@ -162,12 +162,12 @@ impl Teams {
 }
 
 impl Features {
-    fn push(&mut self, place: Place, event: &Event, feature: &FeatureDefinition) {
+    fn push(&mut self, place: Place, event: &Decoded<'_>, feature: &FeatureDefinition<Cow<'_, str>>) {
         self.rows += 1;
         self.head.push(place, event);
         self.team.push(feature.team.as_str());
         self.feature.push(feature.feature.as_str());
-        self.title.push(&feature.title);
+        self.title.push(feature.title.as_bytes());
         self.status.push([status_value(feature.status)]);
         self.merged_into.push(feature.merged_into.as_ref().map_or("", |target| target.as_str()));
         self.effort_months.push(feature.effort_months.map(f64::to_le_bytes));
@@ -176,7 +176,7 @@ impl Features {
 }
 
 impl Accounts {
-    fn push(&mut self, place: Place, event: &Event, account: &AccountDefinition) {
+    fn push(&mut self, place: Place, event: &Decoded<'_>, account: &AccountDefinition<Cow<'_, str>>) {
         self.rows += 1;
         self.head.push(place, event);
         self.account.push(account.account.as_str());

@@ -32,8 +32,8 @@ impl TeamRow {
             id: self.id,
             definition: Definition::Team(TeamDefinition {
                 team: team.clone(),
-                name: self.name,
-                segments: self.segments,
+                name: self.name.into(),
+                segments: self.segments.into_iter().map(Into::into).collect(),
                 parameters: Parameters {
                     activity_window_days: self.activity_window_days,
                     half_life_days: self.half_life_days,
@@ -71,7 +71,7 @@ impl FeatureRow {
             definition: Definition::Feature(FeatureDefinition {
                 team: team.clone(),
                 feature: parse(&self.feature, FeatureId::parse)?,
-                title: self.title,
+                title: self.title.into(),
                 status: status(self.status)?,
                 merged_into,
                 effort_months: self.effort_months,

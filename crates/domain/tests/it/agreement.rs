@@ -164,4 +164,5 @@ fn read(folder: &str, data: &Value) -> Result<Event, Reject> {
         payload: Some(&payload),
         timestamp: Timestamp::parse_rfc3339(RECEIVED).expect("a time"),
     })
+    .map(Event::into_owned)
 }

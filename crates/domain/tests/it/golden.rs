@@ -86,7 +86,7 @@ fn golden() -> Vec<Logged> {
                 team: team(),
                 feature: feature("tables"),
                 account: account(&name),
-                operation: "query".to_owned(),
+                operation: "query".into(),
                 count: 1,
                 duration_us: None,
                 outcome: None,
@@ -107,7 +107,7 @@ fn golden() -> Vec<Logged> {
         team: team(),
         feature: feature(missing),
         account: account(&name),
-        signal: "pain".to_owned(),
+        signal: "pain".into(),
         count: 1,
     };
     for at in 0..12 {

@@ -34,7 +34,7 @@ fn used(who: &str) -> Body {
         team: team(),
         feature: feature("tables"),
         account: account(who),
-        operation: "query".to_owned(),
+        operation: "query".into(),
         count: 1,
         duration_us: None,
         outcome: None,
@@ -42,14 +42,14 @@ fn used(who: &str) -> Body {
 }
 
 fn needed(who: &str, what: &str, count: u64) -> Body {
-    Body::NeedSignaled { team: team(), feature: feature(what), account: account(who), signal: "pain".to_owned(), count }
+    Body::NeedSignaled { team: team(), feature: feature(what), account: account(who), signal: "pain".into(), count }
 }
 
 fn defined(what: &str, status: Status, merged_into: Option<&str>) -> Body {
     Body::FeatureDefined(FeatureDefinition {
         team: team(),
         feature: feature(what),
-        title: format!("The {what}"),
+        title: format!("The {what}").into(),
         status,
         merged_into: merged_into.map(feature),
         effort_months: Some(2.0),
@@ -58,7 +58,7 @@ fn defined(what: &str, status: Status, merged_into: Option<&str>) -> Body {
 }
 
 fn tiered(who: &str, tier: Tier, segments: &[&str]) -> Body {
-    let segments = segments.iter().map(|&segment| segment.to_owned()).collect();
+    let segments = segments.iter().map(|&segment| segment.into()).collect();
     Body::AccountDefined(AccountDefinition { account: account(who), tier, segments })
 }
 
@@ -195,7 +195,7 @@ fn need_counts_add_up_over_merged_features_before_the_minimum_is_asked_for() {
     let mut parameters = Parameters { need_min_count: 3, ..Parameters::default() };
     parameters.need_window_days = 10.0;
     let definition =
-        TeamDefinition { team: team(), name: "DynamoDB".to_owned(), segments: vec![], parameters: parameters.clone() };
+        TeamDefinition { team: team(), name: "DynamoDB".into(), segments: vec![], parameters: parameters.clone() };
     let ranking = ranked(&log(vec![
         (20, Body::TeamDefined(definition)),
         (9, defined("duplicate", Status::Proposed, Some("target"))),
@@ -386,7 +386,7 @@ proptest! {
         let before = facts_at(&log, &team(), now());
         let mut log = log;
         log.extend(later.into_iter().enumerate().map(|(at, mut entry)| {
-            entry.event.id = format!("later-{at}");
+            entry.event.id = format!("later-{at}").into();
             entry.event.time = Timestamp(entry.event.time.0 + 121 * MICROS_PER_DAY);
             entry
         }));

@@ -13,7 +13,7 @@ fn defined(days: i64, id: &str, status: Status, merged_into: Option<&str>) -> Ca
     let definition = FeatureDefinition {
         team: team(),
         feature: feature(id),
-        title: id.to_owned(),
+        title: id.into(),
         status,
         merged_into: merged_into.map(feature),
         effort_months: None,

@@ -80,6 +80,7 @@ impl ExampleRecord {
             payload: payload.as_deref(),
             timestamp: Timestamp::parse_rfc3339(RECEIVED).expect("a time"),
         })
+        .map(Event::into_owned)
     }
 
     /// The data as a schema sees it, where the value is JSON and has data.
@@ -167,6 +168,6 @@ pub(crate) fn days_ago(days: i64) -> Timestamp {
 
 /// An event received when it happened, in partition 0.
 pub(crate) fn logged(id: &str, time: Timestamp, body: Body) -> Logged {
-    let event = Event { id: id.to_owned(), source: "//test".to_owned(), time, body };
+    let event = Event { id: id.into(), source: "//test".into(), time, body };
     Logged { received: time, partition: Partition(0), event }
 }

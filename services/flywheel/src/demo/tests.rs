@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    event::Body,
+    event::{Body, Event},
     facts::Facts,
     history::{Logged, facts_at},
     ids::Partition,
@@ -26,7 +26,7 @@ fn record(emission: &Emission) -> Record {
     }
 }
 
-fn decoded(emission: &Emission, received: Timestamp) -> Result<domain::event::Event, Reason> {
+fn decoded(emission: &Emission, received: Timestamp) -> Result<Event, Reason> {
     let record = record(emission);
     let topic = match record.topic.as_str() {
         wire::topics::REQUESTS => InputTopic::Requests,
@@ -36,7 +36,9 @@ fn decoded(emission: &Emission, received: Timestamp) -> Result<domain::event::Ev
     };
     let headers: Vec<_> = record.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice()))).collect();
     let (key, payload) = (Some(record.key.as_bytes()), record.payload.as_deref());
-    decode(&KafkaRecord { topic, key, headers: &headers, payload, timestamp: received }).map_err(|reject| reject.reason)
+    decode(&KafkaRecord { topic, key, headers: &headers, payload, timestamp: received })
+        .map(Event::into_owned)
+        .map_err(|reject| reject.reason)
 }
 
 /// The log as ingest would read it: what does not decode is left out.

@@ -64,7 +64,7 @@ fn logged(described: &Described, received: Timestamp) -> Option<Logged> {
         timestamp: received,
     };
     let partition = Partition(described.partition.expect("the world chooses partitions"));
-    Some(Logged { received, partition, event: decode(&record).ok()? })
+    Some(Logged { received, partition, event: decode(&record).ok()?.into_owned() })
 }
 
 struct Generator {
