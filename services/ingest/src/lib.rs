@@ -4,6 +4,8 @@
 //! - [`config`]: its options.
 //! - `consumer`: the Kafka consumer and its settings.
 //! - `tables` and `schema`: which event fills which table; the tables as columns.
+//! - `days`: when accounts used features, by day, gathered on the way.
+//! - `repeats`: which records say again what one before them said.
 //! - `native`: ClickHouse's Native format, in which the columns are sent.
 //! - `batch`: what waits to be written, with the offsets it reaches: the one owner of the commit rule.
 //! - `writer`: writes a batch, however long ClickHouse is away.
@@ -18,10 +20,12 @@ pub mod config;
 
 mod batch;
 mod consumer;
+mod days;
 mod metrics;
 mod native;
 mod pipeline;
 mod progress;
+mod repeats;
 mod schema;
 mod tables;
 mod watermark;

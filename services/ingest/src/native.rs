@@ -1,16 +1,27 @@
 //! ClickHouse's Native format: a block is a header, then one column after another, each as its values lie in memory.
 //!
 //! The columns are filled in the form in which they are sent, so that making a block of them is copying bytes: the server
-//! spends a fraction of the time on it that rows in RowBinary or JSON cost. The layout is described at
-//! <https://clickhouse.com/docs/reference/formats/Native>.
+//! spends a fraction of the time on it that rows in RowBinary or JSON cost. One block takes its rows from several parts, each
+//! with columns of its own. The layout is described at <https://clickhouse.com/docs/reference/formats/Native>.
 
-/// A column in the making.
-pub(crate) trait Column {
-    /// Appends the column's values as a block holds them.
-    fn write_to(&self, out: &mut Vec<u8>);
-
-    /// Size of what [`Column::write_to`] appends, in bytes.
+/// A column in the making: the values of one part's rows.
+pub(crate) trait Column: Default {
+    /// Size of what [`Column::write`] appends for this part, in bytes.
     fn bytes(&self) -> usize;
+
+    /// Appends the values of all `parts`, one part after the other, as a block holds a column.
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
+    where
+        Self: 'a;
+
+    /// Only the values of those rows that `keep` names with true, one for each row.
+    fn filtered(&self, keep: &[bool]) -> Self;
+
+    /// Appends another part's values.
+    fn append(&mut self, other: &Self);
+
+    /// Memory that the values take, spare room included, in bytes.
+    fn allocated(&self) -> usize;
 }
 
 /// Numbers of one width, little-endian: integers, and whatever is one underneath (dates, enums).
@@ -28,11 +39,10 @@ pub(crate) struct Nullable<Values> {
     values: Values,
 }
 
-/// Arrays: where each ends, then all their elements.
+/// Arrays: where each ends, counted from the part's first element, then all their elements.
 #[derive(Debug, Default)]
 pub(crate) struct Arrays<Elements> {
-    ends: Numbers,
-    length: u64,
+    ends: Vec<u64>,
     elements: Elements,
 }
 
@@ -40,6 +50,16 @@ impl Numbers {
     /// Appends a number of `N` bytes. Every call for one column has the same `N`.
     pub(crate) fn push<const N: usize>(&mut self, little_endian: [u8; N]) {
         self.0.extend_from_slice(&little_endian);
+    }
+
+    /// The number in that row, to be changed; `N` as it was pushed.
+    pub(crate) fn get_mut<const N: usize>(&mut self, row: usize) -> Option<&mut [u8; N]> {
+        self.0.as_chunks_mut().0.get_mut(row)
+    }
+
+    /// The numbers, which were all pushed with `N` bytes.
+    pub(crate) fn iter<const N: usize>(&self) -> std::slice::Iter<'_, [u8; N]> {
+        self.0.as_chunks().0.iter()
     }
 }
 
@@ -49,6 +69,22 @@ impl Strings {
         let value = value.as_ref();
         push_varint(&mut self.0, value.len() as u64);
         self.0.extend_from_slice(value);
+    }
+
+    /// The strings.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.encoded().map(|(_, value)| value)
+    }
+
+    /// Each string as it is encoded, and its bytes alone.
+    fn encoded(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let (length, prefix) = read_varint(rest)?;
+            let (encoded, after) = rest.split_at(prefix + length);
+            rest = after;
+            Some((encoded, &encoded[prefix..]))
+        })
     }
 }
 
@@ -92,82 +128,203 @@ impl Arrays<(Strings, Nullable<Strings>)> {
 }
 
 impl<Elements> Arrays<Elements> {
+    fn length(&self) -> u64 {
+        self.ends.last().copied().unwrap_or_default()
+    }
+
     fn end(&mut self, count: usize) {
-        self.length += count as u64;
-        self.ends.push(self.length.to_le_bytes());
+        self.ends.push(self.length() + count as u64);
     }
 }
 
 impl Column for Numbers {
-    fn write_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-
     fn bytes(&self) -> usize {
         self.0.len()
+    }
+
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>) {
+        parts.for_each(|part| out.extend_from_slice(&part.0));
+    }
+
+    fn filtered(&self, keep: &[bool]) -> Self {
+        let width = self.0.len().checked_div(keep.len()).unwrap_or_default().max(1);
+        Self(kept(self.0.chunks_exact(width), keep).flatten().copied().collect())
+    }
+
+    fn append(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    fn allocated(&self) -> usize {
+        self.0.capacity()
     }
 }
 
 impl Column for Strings {
-    fn write_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-
     fn bytes(&self) -> usize {
         self.0.len()
+    }
+
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>) {
+        parts.for_each(|part| out.extend_from_slice(&part.0));
+    }
+
+    fn filtered(&self, keep: &[bool]) -> Self {
+        Self(kept(self.encoded(), keep).flat_map(|(encoded, _)| encoded).copied().collect())
+    }
+
+    fn append(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    fn allocated(&self) -> usize {
+        self.0.capacity()
     }
 }
 
 impl<Values: Column> Column for Nullable<Values> {
-    fn write_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.missing);
-        self.values.write_to(out);
-    }
-
     fn bytes(&self) -> usize {
         self.missing.len() + self.values.bytes()
+    }
+
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
+    where
+        Self: 'a,
+    {
+        parts.clone().for_each(|part| out.extend_from_slice(&part.missing));
+        Values::write(parts.map(|part| &part.values), out);
+    }
+
+    fn filtered(&self, keep: &[bool]) -> Self {
+        Self { missing: kept(self.missing.iter().copied(), keep).collect(), values: self.values.filtered(keep) }
+    }
+
+    fn append(&mut self, other: &Self) {
+        self.missing.extend_from_slice(&other.missing);
+        self.values.append(&other.values);
+    }
+
+    fn allocated(&self) -> usize {
+        self.missing.capacity() + self.values.allocated()
     }
 }
 
 impl<Elements: Column> Column for Arrays<Elements> {
-    fn write_to(&self, out: &mut Vec<u8>) {
-        self.ends.write_to(out);
-        self.elements.write_to(out);
+    fn bytes(&self) -> usize {
+        size_of_val(self.ends.as_slice()) + self.elements.bytes()
     }
 
-    fn bytes(&self) -> usize {
-        self.ends.bytes() + self.elements.bytes()
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
+    where
+        Self: 'a,
+    {
+        let mut before = 0;
+        for part in parts.clone() {
+            part.ends.iter().for_each(|end| out.extend_from_slice(&(before + end).to_le_bytes()));
+            before += part.length();
+        }
+        Elements::write(parts.map(|part| &part.elements), out);
+    }
+
+    fn filtered(&self, keep: &[bool]) -> Self {
+        let mut filtered = Self::default();
+        let mut keep_elements = Vec::new();
+        let mut start = 0;
+        for (end, keep) in self.ends.iter().zip(keep) {
+            let count = (end - start) as usize;
+            keep_elements.resize(keep_elements.len() + count, *keep);
+            if *keep {
+                filtered.end(count);
+            }
+            start = *end;
+        }
+        filtered.elements = self.elements.filtered(&keep_elements);
+        filtered
+    }
+
+    fn append(&mut self, other: &Self) {
+        let before = self.length();
+        self.ends.extend(other.ends.iter().map(|end| before + end));
+        self.elements.append(&other.elements);
+    }
+
+    fn allocated(&self) -> usize {
+        self.ends.capacity() * size_of::<u64>() + self.elements.allocated()
     }
 }
 
 /// A tuple is its columns one after another.
 impl<A: Column, B: Column> Column for (A, B) {
-    fn write_to(&self, out: &mut Vec<u8>) {
-        self.0.write_to(out);
-        self.1.write_to(out);
-    }
-
     fn bytes(&self) -> usize {
         self.0.bytes() + self.1.bytes()
     }
+
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
+    where
+        Self: 'a,
+    {
+        A::write(parts.clone().map(|part| &part.0), out);
+        B::write(parts.map(|part| &part.1), out);
+    }
+
+    fn filtered(&self, keep: &[bool]) -> Self {
+        (self.0.filtered(keep), self.1.filtered(keep))
+    }
+
+    fn append(&mut self, other: &Self) {
+        self.0.append(&other.0);
+        self.1.append(&other.1);
+    }
+
+    fn allocated(&self) -> usize {
+        self.0.allocated() + self.1.allocated()
+    }
 }
 
-/// A block of `rows` rows: each column with its name and ClickHouse's name of its type.
-pub(crate) fn block(rows: usize, columns: &[(&str, &str, &dyn Column)]) -> Vec<u8> {
-    let header = |name: &str, kind: &str| name.len() + kind.len() + 4;
-    let bytes: usize = columns.iter().map(|(name, kind, column)| header(name, kind) + column.bytes()).sum();
-    let mut out = Vec::with_capacity(bytes + 20);
-    push_varint(&mut out, columns.len() as u64);
-    push_varint(&mut out, rows as u64);
-    for (name, kind, column) in columns {
-        for text in [name, kind] {
-            push_varint(&mut out, text.len() as u64);
-            out.extend_from_slice(text.as_bytes());
-        }
-        column.write_to(&mut out);
+/// A block in the making: one allocation, into which the columns are copied in turn.
+#[derive(Debug)]
+pub(crate) struct Block(Vec<u8>);
+
+impl Block {
+    /// A block of so many columns and rows, with room for `bytes` of columns with their headers.
+    pub(crate) fn new(columns: usize, rows: usize, bytes: usize) -> Self {
+        let mut out = Vec::with_capacity(bytes + 2 * VARINT_BYTES_MAX);
+        push_varint(&mut out, columns as u64);
+        push_varint(&mut out, rows as u64);
+        Self(out)
     }
-    out
+
+    /// The size of a column's header, in bytes. Names and types are shorter than 128 bytes.
+    pub(crate) const fn header_bytes(name: &str, kind: &str) -> usize {
+        name.len() + kind.len() + 2
+    }
+
+    /// Appends a column: its name, ClickHouse's name of its type, and its values in each of the parts.
+    pub(crate) fn column<'a, C: Column + 'a>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        parts: impl Iterator<Item = &'a C> + Clone,
+    ) {
+        for text in [name, kind] {
+            push_varint(&mut self.0, text.len() as u64);
+            self.0.extend_from_slice(text.as_bytes());
+        }
+        C::write(parts, &mut self.0);
+    }
+
+    /// The finished block.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
 }
+
+/// Those of `values` whose place in `keep` says true.
+fn kept<V>(values: impl Iterator<Item = V>, keep: &[bool]) -> impl Iterator<Item = V> {
+    values.zip(keep).filter_map(|(value, keep)| keep.then_some(value))
+}
+
+const VARINT_BYTES_MAX: usize = 10;
 
 /// LEB128: seven bits a byte, the lowest first, the eighth says that more follow.
 fn push_varint(out: &mut Vec<u8>, mut value: u64) {
@@ -178,15 +335,67 @@ fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// A varint that `push_varint` wrote, and how many bytes it takes; none at the end.
+fn read_varint(bytes: &[u8]) -> Option<(usize, usize)> {
+    let last = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    let value = bytes[..=last].iter().rev().fold(0, |value, byte| value << 7 | usize::from(byte & 0x7f));
+    Some((value, last + 1))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fmt::Debug;
+
     use super::*;
 
-    fn bytes(column: &dyn Column) -> Vec<u8> {
+    fn written<C: Column>(parts: &[C]) -> Vec<u8> {
         let mut out = Vec::new();
-        column.write_to(&mut out);
-        assert_eq!(out.len(), column.bytes());
+        C::write(parts.iter(), &mut out);
+        assert_eq!(out.len(), parts.iter().map(Column::bytes).sum::<usize>());
         out
+    }
+
+    /// Whatever way rows are divided into parts and left out, the bytes are those of the rows pushed one by one.
+    fn check<C: Column + Debug, V>(values: &[V], push: impl Fn(&mut C, &V)) {
+        let column = |values: &mut dyn Iterator<Item = &V>| {
+            let mut column = C::default();
+            values.for_each(|value| push(&mut column, value));
+            column
+        };
+        let whole = column(&mut values.iter());
+        for cut in 0..=values.len() {
+            let parts = [column(&mut values[..cut].iter()), C::default(), column(&mut values[cut..].iter())];
+            assert_eq!(written(&parts), written(std::slice::from_ref(&whole)), "cut at {cut}");
+            let [mut appended, nothing, rest] = parts;
+            appended.append(&nothing);
+            appended.append(&rest);
+            assert_eq!(written(&[appended]), written(std::slice::from_ref(&whole)), "appended at {cut}");
+        }
+        for mask in 0_u32..1 << values.len() {
+            let keep: Vec<bool> = (0..values.len()).map(|row| mask >> row & 1 == 1).collect();
+            let expected = column(&mut kept(values.iter(), &keep));
+            assert_eq!(written(&[whole.filtered(&keep)]), written(&[expected]), "{keep:?}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_column_is_cut_joined_and_filtered_by_rows() {
+        let long = "x".repeat(300);
+        check::<Numbers, _>(&[1_i64, -2, 3, i64::MIN], |column, value| column.push(value.to_le_bytes()));
+        check::<Numbers, _>(&[1_u8, 0, 255], |column, value| column.push([*value]));
+        check::<Strings, _>(&["", "a", &long, "é\0"], |column, value| column.push(value));
+        check::<Nullable<Numbers>, _>(&[None, Some(7_u64), None, Some(0)], |column, value| {
+            column.push(value.map(u64::to_le_bytes));
+        });
+        check::<Nullable<Strings>, _>(&[Some(&b"a"[..]), None, Some(b""), Some(b"b\xff")], |column, value| {
+            column.push(*value);
+        });
+        check::<Arrays<Strings>, _>(&[&["a", "b"][..], &[], &["", &long], &["c"]], |column, value| column.push(value));
+        type Pairs<'a> = &'a [(&'a str, Option<&'a [u8]>)];
+        let pairs: [Pairs<'_>; 4] = [&[("a", Some(b"1")), ("b", None)], &[], &[("", Some(b""))], &[("c", None)]];
+        check::<Arrays<(Strings, Nullable<Strings>)>, _>(&pairs, |column, value| {
+            column.push(value.iter().copied());
+        });
     }
 
     #[test]
@@ -194,11 +403,14 @@ mod tests {
         let mut numbers = Numbers::default();
         numbers.push(1_i16.to_le_bytes());
         numbers.push((-1_i16).to_le_bytes());
-        let mut strings = Strings::default();
-        strings.push("ab");
-        strings.push("");
-        let block = block(2, &[("n", "Int16", &numbers), ("s", "String", &strings)]);
-        assert_eq!(block, b"\x02\x02\x01n\x05Int16\x01\x00\xff\xff\x01s\x06String\x02ab\x00");
+        let (mut ab, mut empty) = (Strings::default(), Strings::default());
+        ab.push("ab");
+        empty.push("");
+        let bytes = Block::header_bytes("n", "Int16") + Block::header_bytes("s", "String") + 8;
+        let mut block = Block::new(2, 2, bytes);
+        block.column("n", "Int16", [&numbers].into_iter());
+        block.column("s", "String", [&ab, &empty].into_iter());
+        assert_eq!(block.into_bytes(), b"\x02\x02\x01n\x05Int16\x01\x00\xff\xff\x01s\x06String\x02ab\x00");
     }
 
     #[test]
@@ -206,12 +418,12 @@ mod tests {
         let mut numbers = Nullable::<Numbers>::default();
         numbers.push(Some([7_u8]));
         numbers.push::<1>(None);
-        assert_eq!(bytes(&numbers), b"\x00\x01\x07\x00");
+        assert_eq!(written(&[numbers]), b"\x00\x01\x07\x00");
         let mut strings = Nullable::<Strings>::default();
         strings.push(Some(b"a"));
         strings.push(None);
         strings.push(Some(b""));
-        assert_eq!(bytes(&strings), b"\x00\x01\x00\x01a\x00\x00");
+        assert_eq!(written(&[strings]), b"\x00\x01\x00\x01a\x00\x00");
     }
 
     #[test]
@@ -221,20 +433,32 @@ mod tests {
         arrays.push::<&str>(&[]);
         arrays.push(&["c"]);
         let ends = [2_u64, 2, 3].map(u64::to_le_bytes).concat();
-        assert_eq!(bytes(&arrays), [&ends[..], b"\x01a\x01b\x01c"].concat());
+        assert_eq!(written(&[arrays]), [&ends[..], b"\x01a\x01b\x01c"].concat());
     }
 
     #[test]
     fn pairs_are_two_columns() {
         let mut pairs = Arrays::<(Strings, Nullable<Strings>)>::default();
         pairs.push([("a", Some(&b"1"[..])), ("b", None)]);
-        assert_eq!(bytes(&pairs), [&2_u64.to_le_bytes()[..], b"\x01a\x01b", b"\x00\x01\x011\x00"].concat());
+        assert_eq!(written(&[pairs]), [&2_u64.to_le_bytes()[..], b"\x01a\x01b", b"\x00\x01\x011\x00"].concat());
     }
 
     #[test]
     fn a_long_string_has_a_long_length() {
         let mut strings = Strings::default();
         strings.push("x".repeat(300));
-        assert_eq!(&bytes(&strings)[..2], b"\xac\x02");
+        assert_eq!(&written(&[strings])[..2], b"\xac\x02");
+    }
+
+    #[test]
+    fn numbers_and_strings_are_read_back() {
+        let mut numbers = Numbers::default();
+        let mut strings = Strings::default();
+        for value in [5_i64, -1] {
+            numbers.push(value.to_le_bytes());
+            strings.push(value.to_string());
+        }
+        assert_eq!(numbers.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect::<Vec<_>>(), [5, -1]);
+        assert_eq!(strings.iter().collect::<Vec<_>>(), [&b"5"[..], b"-1"]);
     }
 }

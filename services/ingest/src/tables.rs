@@ -1,8 +1,11 @@
 //! Which event fills which table.
 //!
-//! What is written is a pure function of the record: no clock, no randomness.
+//! What is written is a pure function of the record and of its partition's log before it: no clock, no randomness.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use domain::{
     catalog::{AccountDefinition, Door, FeatureDefinition, Outcome, Status, TeamDefinition, Tier},
@@ -12,8 +15,13 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::schema::{
-    Accounts, DeadLetters, Features, Insert, Needs, RequestTexts, Requests, TeamChanges, Teams, Usage,
+use crate::{
+    days::Days,
+    native::{Column as _, Strings},
+    schema::{
+        Accounts, Columns as _, DeadLetters, Deduplication, Features, Head, Insert, Needs, Offsets, Placed, Repeats,
+        RequestTexts, Requests, Table as _, TeamChanges, Teams, Usage, UsageDays,
+    },
 };
 
 /// Where a record stands in Kafka, and when Kafka received it.
@@ -24,31 +32,145 @@ pub(crate) struct Place {
     pub(crate) received_at: Timestamp,
 }
 
-/// Every table's rows of one batch, in the order in which their records were read.
+/// The rows of one partition's range, in the order of its records.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     requests: Requests,
     request_texts: RequestTexts,
     usage: Usage,
+    days: Days,
     needs: Needs,
     teams: Teams,
     features: Features,
     accounts: Accounts,
     dead_letters: DeadLetters,
+    repeats: Repeats,
     reasons: BTreeMap<&'static str, u64>,
 }
 
+/// Which rows a look found in each table: the offsets of their records. All of one partition.
+pub(crate) type There = BTreeMap<&'static str, BTreeSet<Offset>>;
+
+/// One partition's part of an insert.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part<'a> {
+    pub(crate) partition: Partition,
+    pub(crate) tables: &'a Tables,
+    /// The rows to leave out; none where no look was needed.
+    pub(crate) there: Option<&'a There>,
+}
+
+/// The inserts of all `parts`, one block for each table, in the order in which they must be sent.
+///
+/// What a reader finds through another row, and what no look asks for, is written before it: days and texts, then the rows.
+pub(crate) fn inserts(parts: &[Part<'_>]) -> Vec<Insert> {
+    let days: Vec<_> = parts.iter().map(|part| part.tables.days.table()).collect();
+    // Owners of different partitions may share a token, and only one of them has its texts then: a look that does not know
+    // which requests have a text would not see it.
+    let texts = parts.iter().map(|part| {
+        insert(std::slice::from_ref(part), |tables| &tables.request_texts, Deduplication::Part(part.partition))
+    });
+    let group = Deduplication::Group;
+    std::iter::once(UsageDays::insert(&days, Deduplication::Never))
+        .chain(texts)
+        .chain([
+            insert(parts, |tables| &tables.requests, group),
+            insert(parts, |tables| &tables.usage, group),
+            insert(parts, |tables| &tables.needs, group),
+            insert(parts, |tables| &tables.teams, group),
+            insert(parts, |tables| &tables.features, group),
+            insert(parts, |tables| &tables.accounts, group),
+            insert(parts, |tables| &tables.dead_letters, group),
+            insert(parts, |tables| &tables.repeats, group),
+        ])
+        .flatten()
+        .collect()
+}
+
+/// One table's insert of those rows that are not there already.
+fn insert<T: Placed>(parts: &[Part<'_>], table: fn(&Tables) -> &T, deduplication: Deduplication) -> Option<Insert> {
+    let filtered: Vec<Option<T>> = parts
+        .iter()
+        .map(|part| {
+            let there = part.there?.get(T::NAME).filter(|there| !there.is_empty())?;
+            let table = table(part.tables);
+            let keep: Vec<bool> = table.origin().offsets().map(|offset| !there.contains(&offset)).collect();
+            Some(table.filtered(&keep))
+        })
+        .collect();
+    let tables: Vec<&T> =
+        parts.iter().zip(&filtered).map(|(part, filtered)| filtered.as_ref().unwrap_or(table(part.tables))).collect();
+    T::insert(&tables, deduplication)
+}
+
+/// How many rows each team has in all `parts`; under the empty name what touches every team.
+pub(crate) fn rows_by_team(parts: &[Part<'_>]) -> BTreeMap<String, u64> {
+    let mut teams = BTreeMap::<&[u8], u64>::new();
+    for Part { tables, .. } in parts {
+        let named = [
+            &tables.requests.subject.team,
+            &tables.usage.subject.team,
+            &tables.needs.subject.team,
+            &tables.teams.team,
+            &tables.features.team,
+        ];
+        for team in named.into_iter().flat_map(Strings::iter) {
+            *teams.entry(team).or_default() += 1;
+        }
+        if tables.accounts.rows > 0 {
+            *teams.entry(b"").or_default() += tables.accounts.rows as u64;
+        }
+    }
+    teams.into_iter().map(|(team, rows)| (String::from_utf8_lossy(team).into_owned(), rows)).collect()
+}
+
 impl Tables {
-    /// Number of rows over all tables.
+    /// Number of records' rows over all tables.
     pub(crate) fn rows(&self) -> usize {
-        self.requests.rows
-            + self.request_texts.rows
-            + self.usage.rows
-            + self.needs.rows
-            + self.teams.rows
-            + self.features.rows
-            + self.accounts.rows
-            + self.dead_letters.rows
+        self.offsets().iter().map(|(_, offsets)| offsets.len()).sum()
+    }
+
+    /// Memory taken, in bytes: what counts against a byte budget.
+    pub(crate) fn bytes(&self) -> usize {
+        self.requests.allocated()
+            + self.request_texts.allocated()
+            + self.usage.allocated()
+            + self.days.allocated()
+            + self.needs.allocated()
+            + self.teams.allocated()
+            + self.features.allocated()
+            + self.accounts.allocated()
+            + self.dead_letters.allocated()
+            + self.repeats.allocated()
+    }
+
+    /// Each table that a look asks, with the offsets of its rows.
+    pub(crate) fn offsets(&self) -> [(&'static str, Offsets<'_>); 9] {
+        fn of<T: Placed>(table: &T) -> (&'static str, Offsets<'_>) {
+            (T::NAME, table.origin().offsets())
+        }
+        [
+            of(&self.requests),
+            of(&self.request_texts),
+            of(&self.usage),
+            of(&self.needs),
+            of(&self.teams),
+            of(&self.features),
+            of(&self.accounts),
+            of(&self.dead_letters),
+            of(&self.repeats),
+        ]
+    }
+
+    /// How many rows a look did not find.
+    pub(crate) fn missing(&self, there: &There) -> usize {
+        self.offsets()
+            .into_iter()
+            .map(|(table, mut offsets)| {
+                let there = there.get(table);
+                offsets.filter(|offset| there.is_none_or(|there| !there.contains(offset))).count()
+            })
+            .sum()
     }
 
     /// Dead letters by the code of their reason.
@@ -56,21 +178,55 @@ impl Tables {
         &self.reasons
     }
 
-    /// The inserts of the tables that have rows.
-    pub(crate) fn into_inserts(self) -> Vec<Insert> {
-        [
-            self.requests.insert(),
-            self.request_texts.insert(),
-            self.usage.insert(),
-            self.needs.insert(),
-            self.teams.insert(),
-            self.features.insert(),
-            self.accounts.insert(),
-            self.dead_letters.insert(),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+    /// Adds a record that says again what a valid one before it said: where it stands and what identifies it is all that is
+    /// kept of it.
+    pub(crate) fn push_repeat(&mut self, topic: &str, place: Place, source: &str, id: &str) {
+        self.repeats.rows += 1;
+        self.repeats.origin.push(place);
+        self.repeats.identity.push(source.as_bytes(), id.as_bytes());
+        self.repeats.topic.push(topic);
+    }
+
+    /// Every request and definition, with what identifies it: what ClickHouse is asked about, because these count once for
+    /// ever, and what was said long ago is remembered nowhere else.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = (Offset, &[u8], &[u8])> {
+        [&self.requests.head, &self.teams.head, &self.features.head, &self.accounts.head].into_iter().flat_map(|head| {
+            let identity = head.identity.source.iter().zip(head.identity.id.iter());
+            head.origin.offsets().zip(identity).map(|(offset, (source, id))| (offset, source, id))
+        })
+    }
+
+    /// Makes repeats of the requests and definitions at these offsets: found to have been said before, when they had been
+    /// pushed already.
+    pub(crate) fn turn_into_repeats(&mut self, topic: &str, offsets: &BTreeSet<Offset>) {
+        let repeats = &mut self.repeats;
+        let mut keep = |head: &Head, turn: bool| -> Option<Vec<bool>> {
+            let keep: Vec<bool> = head.origin.offsets().map(|offset| !offsets.contains(&offset)).collect();
+            let turned: Vec<bool> = keep.iter().map(|keep| !keep).collect();
+            let count = turned.iter().filter(|turned| **turned).count();
+            if turn {
+                repeats.rows += count;
+                repeats.origin.append(&head.origin.filtered(&turned));
+                repeats.identity.append(&head.identity.filtered(&turned));
+                (0..count).for_each(|_| repeats.topic.push(topic));
+            }
+            (count > 0).then_some(keep)
+        };
+        if let Some(keep) = keep(&self.requests.head, true) {
+            self.requests = self.requests.filtered(&keep);
+        }
+        if let Some(keep) = keep(&self.request_texts.head, false) {
+            self.request_texts = self.request_texts.filtered(&keep);
+        }
+        if let Some(keep) = keep(&self.teams.head, true) {
+            self.teams = self.teams.filtered(&keep);
+        }
+        if let Some(keep) = keep(&self.features.head, true) {
+            self.features = self.features.filtered(&keep);
+        }
+        if let Some(keep) = keep(&self.accounts.head, true) {
+            self.accounts = self.accounts.filtered(&keep);
+        }
     }
 
     /// Adds a valid record's event.
@@ -103,6 +259,7 @@ impl Tables {
                 requests.reference.push("");
             }
             Body::UsageObserved { team, feature, account, operation, count, duration_us, outcome } => {
+                self.days.push(team, feature, account, event.time);
                 let usage = &mut self.usage;
                 usage.rows += 1;
                 usage.head.push(place, event);
@@ -142,7 +299,7 @@ pub(crate) fn team_changes(teams: &BTreeMap<String, u64>, traceparent: &str) -> 
         changes.written.push(rows.to_le_bytes());
         changes.traceparent.push(traceparent);
     }
-    changes.insert()
+    TeamChanges::insert(&[&changes], Deduplication::Never)
 }
 
 impl Teams {
@@ -189,10 +346,8 @@ impl DeadLetters {
     fn push(&mut self, topic: &str, place: Place, record: &Record<'_>, reject: &Reject) {
         let event_type = record.headers.iter().find(|(name, _)| *name == "ce_type").and_then(|(_, value)| *value);
         self.rows += 1;
+        self.origin.push(place);
         self.topic.push(topic);
-        self.partition.push(place.partition.0.to_le_bytes());
-        self.offset.push(place.offset.0.to_le_bytes());
-        self.received_at.push(millis(place.received_at).to_le_bytes());
         self.reason.push(reject.reason.code());
         self.pointer.push(&reject.pointer);
         self.detail.push(&reject.detail);

@@ -7,9 +7,16 @@ use std::{
 
 use bytes::Bytes;
 use clickhouse::{Client, error::Error};
+use domain::ids::Partition;
 use tracing::Instrument as _;
 
-use crate::{batch::Batch, config::IngestConfig, metrics::Metrics, schema::Insert, tables::team_changes};
+use crate::{
+    batch::Batch,
+    config::IngestConfig,
+    metrics::Metrics,
+    schema::Insert,
+    tables::{Part, inserts, team_changes},
+};
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
@@ -53,7 +60,8 @@ impl Writer {
             let tables = mem::take(&mut batch.tables);
             let reasons = tables.reasons().clone();
             let mut written = Vec::new();
-            for insert in tables.into_inserts() {
+            let parts = [Part { partition: Partition(0), tables: &tables, there: None }];
+            for insert in inserts(&parts) {
                 written.push((insert.table, insert.rows));
                 self.insert(insert).await;
             }
@@ -75,7 +83,7 @@ impl Writer {
 
     /// Inserts one table's rows, trying again, with the same bytes, until ClickHouse acknowledges them.
     async fn insert(&self, insert: Insert) {
-        let Insert { table, sql, rows, block } = insert;
+        let Insert { table, sql, rows, block, .. } = insert;
         let block = Bytes::from(block);
         let mut pause = PAUSE_MIN;
         loop {
