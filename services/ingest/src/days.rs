@@ -9,7 +9,6 @@ use domain::{
 };
 
 use crate::{
-    native::Column as _,
     repeats::{Fingerprint, FingerprintMap},
     schema::{Columns as _, UsageDays},
 };

@@ -17,7 +17,7 @@ use domain::{
 
 use crate::{
     days::Days,
-    native::{Column as _, Strings},
+    native::Strings,
     schema::{
         Accounts, Columns as _, DeadLetters, Deduplication, Features, Head, Insert, Needs, Offsets, Placed, Repeats,
         RequestTexts, Requests, Table as _, TeamChanges, Teams, Usage, UsageDays,
@@ -166,7 +166,7 @@ impl Tables {
     pub(crate) fn missing(&self, there: &There) -> usize {
         self.offsets()
             .into_iter()
-            .map(|(table, mut offsets)| {
+            .map(|(table, offsets)| {
                 let there = there.get(table);
                 offsets.filter(|offset| there.is_none_or(|there| !there.contains(offset))).count()
             })
@@ -176,6 +176,11 @@ impl Tables {
     /// Dead letters by the code of their reason.
     pub(crate) fn reasons(&self) -> &BTreeMap<&'static str, u64> {
         &self.reasons
+    }
+
+    /// How many repeats.
+    pub(crate) fn repeats(&self) -> usize {
+        self.repeats.rows
     }
 
     /// Adds a record that says again what a valid one before it said: where it stands and what identifies it is all that is
@@ -400,4 +405,156 @@ fn tier_value(tier: Tier) -> u8 {
 /// Kafka's timestamps are in milliseconds.
 pub(crate) fn millis(timestamp: Timestamp) -> i64 {
     timestamp.0.div_euclid(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::record::{InputTopic, Reason, decode};
+
+    use super::*;
+
+    const TOPIC: &str = "flywheel.requests.v1";
+
+    /// Pushes events of every table, one for each offset; those of `repeats` as repeats.
+    fn tables(partition: i32, offsets: impl Iterator<Item = i64>, repeats: &[i64]) -> Tables {
+        let mut tables = Tables::default();
+        for offset in offsets {
+            let (topic, kind, data) = EVENTS[offset as usize % EVENTS.len()];
+            let id = format!("{partition}-{offset}");
+            let headers = [
+                ("ce_specversion", Some(&b"1.0"[..])),
+                ("ce_id", Some(id.as_bytes())),
+                ("ce_source", Some(b"//tests")),
+                ("ce_type", Some(kind.as_bytes())),
+                ("ce_time", Some(b"2026-01-02T03:04:05Z")),
+                ("content-type", Some(b"application/json")),
+            ];
+            let received_at = Timestamp(1_800_000_000_000_000);
+            let record =
+                Record { topic, key: None, headers: &headers, payload: Some(data.as_bytes()), timestamp: received_at };
+            let place = Place { partition: Partition(partition), offset: Offset(offset), received_at };
+            match decode(&record) {
+                Ok(event) if repeats.contains(&offset) => tables.push_repeat(TOPIC, place, &event.source, &event.id),
+                Ok(event) => tables.push_event(place, &event),
+                Err(reject) => {
+                    assert_eq!(reject.reason, Reason::NotJson, "{reject}");
+                    tables.push_dead_letter(TOPIC, place, &record, &reject);
+                }
+            }
+        }
+        tables
+    }
+
+    const EVENTS: [(InputTopic, &str, &str); 8] = [
+        (
+            InputTopic::Requests,
+            "io.flywheel.request.stated.v1",
+            r#"{"team":"t","feature":"f","account":"a","importance":"critical","text":"please","channel":"support"}"#,
+        ),
+        (InputTopic::Requests, "io.flywheel.request.withdrawn.v1", r#"{"team":"t","feature":"f","account":"a"}"#),
+        (
+            InputTopic::Usage,
+            "io.flywheel.usage.observed.v1",
+            r#"{"team":"t","feature":"f","account":"a","operation":"query","count":2,"duration_us":7}"#,
+        ),
+        (
+            InputTopic::Usage,
+            "io.flywheel.need.signaled.v1",
+            r#"{"team":"u","feature":"f","account":"a","signal":"scan","count":2}"#,
+        ),
+        (InputTopic::Catalog, "io.flywheel.team.defined.v1", r#"{"team":"t","name":"T","segments":["x","y"]}"#),
+        (
+            InputTopic::Catalog,
+            "io.flywheel.feature.defined.v1",
+            r#"{"team":"t","feature":"f","title":"F","status":"planned","effort_months":1.5}"#,
+        ),
+        (InputTopic::Catalog, "io.flywheel.account.defined.v1", r#"{"account":"a","tier":"growth","segments":["x"]}"#),
+        (InputTopic::Usage, "io.flywheel.usage.observed.v1", "{"),
+    ];
+
+    fn part(partition: i32, tables: &Tables) -> Part<'_> {
+        Part { partition: Partition(partition), tables, there: None }
+    }
+
+    /// What is sent, comparable.
+    fn sent(parts: &[Part<'_>]) -> Vec<(&'static str, Deduplication, usize, Vec<u8>)> {
+        let comparable = |insert: Insert| (insert.table, insert.deduplication, insert.rows, insert.block);
+        inserts(parts).into_iter().map(comparable).collect()
+    }
+
+    #[test]
+    fn days_and_texts_are_sent_before_the_rows_that_readers_reach_them_by() {
+        let (zero, one) = (tables(0, 0..16, &[4]), tables(1, 0..16, &[]));
+        let sent = sent(&[part(0, &zero), part(1, &one)]);
+        let order: Vec<_> =
+            sent.iter().map(|(table, deduplication, rows, _)| (*table, *deduplication, *rows)).collect();
+        let group = Deduplication::Group;
+        assert_eq!(
+            order,
+            [
+                ("usage_days", Deduplication::Never, 2),
+                ("request_texts", Deduplication::Part(Partition(0)), 2),
+                ("request_texts", Deduplication::Part(Partition(1)), 2),
+                ("requests", group, 8),
+                ("usage", group, 4),
+                ("needs", group, 4),
+                ("teams", group, 3),
+                ("features", group, 4),
+                ("accounts", group, 4),
+                ("dead_letters", group, 4),
+                ("repeats", group, 1),
+            ]
+        );
+        // The text stands beside its request, and is no record of its own.
+        assert_eq!(zero.rows(), 16 + 2);
+    }
+
+    #[test]
+    fn rows_that_are_there_are_left_out_of_their_own_table_and_days_never_are() {
+        let whole = tables(0, 0..40, &[12, 20]);
+        let other = tables(1, 0..8, &[]);
+        let there = |offsets: &[i64]| -> There {
+            let offsets: BTreeSet<Offset> = offsets.iter().copied().map(Offset).collect();
+            whole.offsets().iter().map(|(table, _)| (*table, offsets.clone())).collect()
+        };
+        let every_third: Vec<i64> = (0..40).step_by(3).collect();
+        let some = there(&every_third);
+        let missing = tables(0, (0..40).filter(|offset| !every_third.contains(offset)), &[12, 20]);
+        let filtered = sent(&[Part { there: Some(&some), ..part(0, &whole) }, part(1, &other)]);
+        let expected = sent(&[part(0, &missing), part(1, &other)]);
+        let rows = |sent: Vec<(&'static str, Deduplication, usize, Vec<u8>)>| {
+            sent.into_iter().filter(|(table, ..)| *table != "usage_days").collect::<Vec<_>>()
+        };
+        assert_eq!(rows(filtered), rows(expected));
+        assert_eq!(whole.missing(&some), missing.rows());
+
+        let all = there(&(0..40).collect::<Vec<_>>());
+        let nothing = sent(&[Part { there: Some(&all), ..part(0, &whole) }]);
+        assert_eq!(nothing.iter().map(|(table, ..)| *table).collect::<Vec<_>>(), ["usage_days"]);
+        assert_eq!(whole.missing(&all), 0);
+        assert_eq!(whole.missing(&There::new()), whole.rows());
+    }
+
+    #[test]
+    fn what_turns_out_to_be_a_repeat_leaves_nothing_but_a_repeat() {
+        let offsets = [0, 8, 9, 12, 13, 14];
+        let mut turned = tables(0, 0..24, &[]);
+        turned.turn_into_repeats(TOPIC, &offsets.map(Offset).into());
+        let mut pushed = tables(0, 0..24, &offsets);
+        // By table, not by offset.
+        pushed.repeats = Repeats::default();
+        for offset in [0, 8, 9, 12, 13, 14] {
+            pushed.repeats.append(&tables(0, offset..=offset, &offsets).repeats);
+        }
+        assert_eq!(sent(&[part(0, &turned)]), sent(&[part(0, &pushed)]));
+        let requests: Vec<Offset> = turned.identities().map(|(offset, ..)| offset).collect();
+        assert_eq!(requests, [1, 16, 17, 4, 20, 5, 21, 6, 22].map(Offset));
+    }
+
+    #[test]
+    fn teams_are_counted_by_their_rows() {
+        let (zero, one) = (tables(0, 0..8, &[]), tables(1, 2..3, &[]));
+        let rows = rows_by_team(&[part(0, &zero), part(1, &one)]);
+        assert_eq!(rows, [("", 1), ("t", 6), ("u", 1)].map(|(team, rows)| (team.to_owned(), rows)).into());
+    }
 }
