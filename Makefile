@@ -45,6 +45,12 @@ simulate: ## Simulate ingest with crashes, delays and lies for SECONDS (60), fro
 	cargo build --locked --package protocol --features simulator --bin simulate
 	exec target/debug/simulate $(or $(SECONDS),60) $(SEED)
 
+.PHONY: chaos
+chaos: ## Kill, freeze and cut off the real parts under load for ROUNDS (40), from SEED if given, and compare every row
+	deploy/dev/check-prerequisites --own-stack
+	cargo build --locked --package chaos --package flywheel
+	exec target/debug/chaos --rounds $(or $(ROUNDS),40) $(if $(SEED),--seed $(SEED))
+
 .PHONY: check
 check: ## Check formatting, lints, documentation and dependencies
 	cargo fmt --all --check

@@ -210,6 +210,14 @@ impl Flywheel {
         self.child.kill().await.expect("flywheel can be killed");
     }
 
+    /// Whether it has ended.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("flywheel can be waited for").is_some()
+    }
+
     /// Freezes it with SIGSTOP: connections stay open and nothing answers.
     ///
     /// # Panics

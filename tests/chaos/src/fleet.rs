@@ -1,0 +1,189 @@
+//! The instances of ingest: the real binary several times over, each behind proxies of its own.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use anyhow::Context as _;
+use devstack::{Stack, StackConfig};
+use testkit::{
+    flywheel::Flywheel,
+    proxy::{Line, Proxy},
+};
+use tokio::{net::TcpListener, sync::Mutex};
+
+use crate::plan::{SESSION_MS, Server};
+
+/// The addresses that the instances speak to, taken before Kafka starts, which must name them.
+#[derive(Debug)]
+pub struct Doors {
+    kafka: Vec<TcpListener>,
+    clickhouse: Vec<TcpListener>,
+}
+
+/// The instances.
+#[derive(Debug)]
+pub struct Fleet {
+    program: PathBuf,
+    instances: Vec<Instance>,
+    /// How many instances ended that nobody had ended.
+    ended_alone: AtomicU32,
+}
+
+#[derive(Debug)]
+struct Instance {
+    running: Mutex<Option<Flywheel>>,
+    kafka: Proxy,
+    clickhouse: Proxy,
+    env: Vec<(String, String)>,
+}
+
+impl Doors {
+    /// Doors for so many instances, and a stack that stands behind them.
+    ///
+    /// # Errors
+    /// When there are no ports.
+    pub async fn open(instances: usize) -> anyhow::Result<(Self, StackConfig)> {
+        let mut config = StackConfig::test()?;
+        let mut doors = Self { kafka: Vec::new(), clickhouse: Vec::new() };
+        for _ in 0..instances {
+            let (address, listener) = Proxy::listener().await?;
+            config.kafka_proxies.push(address);
+            doors.kafka.push(listener);
+            doors.clickhouse.push(Proxy::listener().await?.1);
+        }
+        Ok((doors, config))
+    }
+}
+
+impl Fleet {
+    /// Puts instances of `program` behind the doors; none runs yet.
+    ///
+    /// # Errors
+    /// When ClickHouse's address makes no sense.
+    pub fn new(stack: &Stack, doors: Doors, program: PathBuf) -> anyhow::Result<Self> {
+        let clickhouse =
+            stack.clickhouse_url().trim_start_matches("http://").parse().context("ClickHouse's address")?;
+        let instance = |(number, (kafka_door, clickhouse_door)): (u16, (TcpListener, TcpListener))| {
+            let env = [
+                ("FLYWHEEL_KAFKA_BROKERS", kafka_door.local_addr()?.to_string()),
+                ("FLYWHEEL_CLICKHOUSE_URL", format!("http://{}", clickhouse_door.local_addr()?)),
+                ("FLYWHEEL_INGEST_SESSION_MS_MAX", SESSION_MS.to_string()),
+                // So that an insert without an answer is given up within a fault.
+                ("FLYWHEEL_INGEST_INSERT_MS_MAX", "3000".to_owned()),
+                ("FLYWHEEL_SHUTDOWN_MS_MAX", "10000".to_owned()),
+            ];
+            anyhow::Ok(Instance {
+                running: Mutex::new(None),
+                kafka: Proxy::start(kafka_door, stack.kafka_behind_proxy(number)),
+                clickhouse: Proxy::start(clickhouse_door, clickhouse),
+                env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+            })
+        };
+        let doors = (0..).zip(doors.kafka.into_iter().zip(doors.clickhouse));
+        let instances = doors.map(instance).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self { program, instances, ended_alone: AtomicU32::new(0) })
+    }
+
+    /// How many instances there are, running or not.
+    pub fn len(&self) -> usize {
+        self.instances.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.instances.is_empty()
+    }
+
+    /// Starts an instance that does not run; one that does is left alone.
+    pub async fn start(&self, stack: &Stack, instance: usize) {
+        let instance = &self.instances[instance];
+        let mut running = instance.running.lock().await;
+        if running.is_none() {
+            *running = Some(self.spawn(stack, instance));
+        }
+    }
+
+    fn spawn(&self, stack: &Stack, instance: &Instance) -> Flywheel {
+        let env: Vec<(&str, &str)> = instance.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Flywheel::spawn_program(&self.program, stack, "ingest", &env)
+    }
+
+    /// Kills an instance with SIGKILL.
+    pub async fn kill(&self, instance: usize) {
+        if let Some(flywheel) = self.take(instance).await {
+            flywheel.kill().await;
+        }
+    }
+
+    /// Asks an instance to stop, and waits until it has.
+    pub async fn stop(&self, instance: usize) {
+        if let Some(flywheel) = self.take(instance).await {
+            flywheel.terminate().await;
+        }
+    }
+
+    /// The process, if it still runs.
+    async fn take(&self, instance: usize) -> Option<Flywheel> {
+        let mut flywheel = self.instances[instance].running.lock().await.take()?;
+        if flywheel.has_ended() {
+            self.ended_alone.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(flywheel)
+    }
+
+    /// Freezes an instance, or lets it go on.
+    pub async fn freeze(&self, instance: usize, frozen: bool) {
+        let mut running = self.instances[instance].running.lock().await;
+        if let Some(flywheel) = running.as_mut()
+            && !flywheel.has_ended()
+        {
+            if frozen { flywheel.pause() } else { flywheel.resume() }
+        }
+    }
+
+    /// Starts every instance again that has ended by itself, as whoever runs it in production would.
+    pub async fn tend(&self, stack: &Stack) {
+        for instance in &self.instances {
+            let mut running = instance.running.lock().await;
+            if running.as_mut().is_some_and(Flywheel::has_ended) {
+                self.ended_alone.fetch_add(1, Ordering::Relaxed);
+                *running = Some(self.spawn(stack, instance));
+            }
+        }
+    }
+
+    /// How many instances ended that nobody had ended.
+    pub fn ended_alone(&self) -> u32 {
+        self.ended_alone.load(Ordering::Relaxed)
+    }
+
+    /// Makes the line between an instance and a server so.
+    pub fn set_line(&self, instance: usize, server: Server, line: Line) {
+        let instance = &self.instances[instance];
+        match server {
+            Server::Kafka => instance.kafka.set(line),
+            Server::ClickHouse => instance.clickhouse.set(line),
+        }
+    }
+
+    /// The text of an instance's metrics.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn metrics(&self, instance: usize) -> anyhow::Result<String> {
+        let running = self.instances[instance].running.lock().await;
+        Ok(running.as_ref().context("the instance does not run")?.metrics().await)
+    }
+
+    /// What an instance has logged since its last start.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn log(&self, instance: usize) -> anyhow::Result<String> {
+        let running = self.instances[instance].running.lock().await;
+        Ok(running.as_ref().context("the instance does not run")?.log())
+    }
+}

@@ -1,0 +1,68 @@
+//! `chaos`: runs rounds of faults, prints what it found and writes `target/chaos.json`. Exits with 1 unless ClickHouse has
+//! exactly what Kafka's log demands.
+
+#![expect(clippy::print_stdout, reason = "this program's answer")]
+
+use std::{process::ExitCode, time::SystemTime};
+
+use chaos::{
+    plan::Plan,
+    run::run,
+    world::{WorldConfig, target},
+};
+use clap::Parser;
+use devstack::Progress;
+
+/// Faults against the real stack under load, and an oracle that compares every row.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Rounds of faults.
+    #[arg(long, default_value_t = 40)]
+    rounds: usize,
+    /// Where plan and load come from; the same seed gives the same plan. The clock's where there is none.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Instances of ingest, four at most.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
+    instances: u8,
+    /// Records produced a second.
+    #[arg(long, default_value_t = 1_000)]
+    records_per_s: u32,
+    /// Print the plan and do nothing.
+    #[arg(long)]
+    plan: bool,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let instances = usize::from(arguments.instances);
+    let seed = match arguments.seed {
+        Some(seed) => seed,
+        None => SystemTime::UNIX_EPOCH.elapsed()?.as_secs(),
+    };
+    let plan = Plan::random(seed, arguments.rounds, instances);
+    if arguments.plan {
+        for round in &plan.rounds {
+            println!("{round}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("again: make chaos ROUNDS={} SEED={seed}", arguments.rounds);
+    let config = WorldConfig {
+        seed,
+        instances,
+        program: testkit::flywheel::binary().to_owned(),
+        records_per_s: arguments.records_per_s,
+        usage_partitions: 6,
+    };
+    let progress = Progress::printing();
+    let report = tokio::select! {
+        report = run(&plan, config, &progress) => report?,
+        // What runs is dropped, and with it everything that was started.
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+    };
+    report.write(&target().join("chaos.json"))?;
+    println!("{report}");
+    Ok(if report.exact() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,257 @@
+//! The real stack under load with its instances: everything that faults happen to.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use clickhouse::Client;
+use devstack::{Role, Stack};
+use futures::future::join_all;
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+};
+use testkit::eventually::eventually;
+use wire::topics::{CATALOG, USAGE};
+
+use crate::{
+    event::Partitions,
+    fault::inflict,
+    fleet::{Doors, Fleet},
+    judge::judge,
+    load::{Load, LoadConfig},
+    log::{Log, Place},
+    oracle::Findings,
+    plan::Round,
+    report::Done,
+};
+
+/// Ingest's consumer group, as it is called where nobody says otherwise.
+const GROUP: &str = "flywheel-ingest";
+/// From the end of a round's faults until everything is durable that was in the log then; more counts as stuck.
+const RECOVERY_MAX: Duration = Duration::from_secs(180);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What runs.
+#[derive(Clone, Debug)]
+pub struct WorldConfig {
+    /// Where the load comes from.
+    pub seed: u64,
+    /// Instances of ingest that there is room for.
+    pub instances: usize,
+    /// The program that they run.
+    pub program: PathBuf,
+    /// Records produced a second.
+    pub records_per_s: u32,
+    /// Partitions of usage.
+    pub usage_partitions: i32,
+}
+
+/// A running world.
+pub struct World {
+    /// The instances. Before the stack, so that they end first.
+    pub fleet: Fleet,
+    /// Kafka and ClickHouse.
+    pub stack: Stack,
+    load: Load,
+    log: Arc<Log>,
+    done: Done,
+}
+
+/// What remains of a world.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Records in Kafka's log.
+    pub produced: u64,
+    /// What was done.
+    pub done: Done,
+    /// What the oracle found.
+    pub findings: Findings,
+}
+
+impl World {
+    /// Starts everything but the instances.
+    ///
+    /// # Errors
+    /// When the stack does not come up.
+    pub async fn start(config: WorldConfig) -> anyhow::Result<Self> {
+        let (doors, stack) = Doors::open(config.instances).await?;
+        let stack = Stack::start(stack).await?;
+        make_usage_topic(&stack, config.usage_partitions).await?;
+        testkit::flywheel::migrate(&stack).await;
+        let log = Arc::new(Log::new(stack.kafka_brokers(), GROUP)?);
+        let ends = blocking(&log, Log::ends).await?;
+        let others = ends.keys().filter(|(topic, _)| *topic == CATALOG).count();
+        let load = Load::start(LoadConfig {
+            brokers: stack.kafka_brokers().to_owned(),
+            seed: config.seed,
+            records_per_s: config.records_per_s,
+            partitions: Partitions { usage: config.usage_partitions, others: i32::try_from(others)? },
+        });
+        let fleet = Fleet::new(&stack, doors, config.program)?;
+        Ok(Self { stack, fleet, load, log, done: Done::default() })
+    }
+
+    /// Starts every instance and waits until they keep up with the load.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub async fn start_instances(&self) -> anyhow::Result<()> {
+        join_all((0..self.fleet.len()).map(|instance| self.fleet.start(&self.stack, instance))).await;
+        self.caught_up().await.map(drop)
+    }
+
+    /// Lets a round's faults happen and waits until the instances have recovered; returns how long that took.
+    ///
+    /// # Errors
+    /// When a server does not come up again, or the instances are stuck.
+    pub async fn round(&mut self, round: &Round) -> anyhow::Result<Duration> {
+        keeping_logs(&self.stack, inflict(round, &self.fleet, &self.stack)).await?;
+        let took = self.caught_up().await?;
+        self.done.rounds += 1;
+        self.done.max_recovery_s = self.done.max_recovery_s.max(took.as_secs_f64());
+        for timed in &round.0 {
+            *self.done.faults.entry(timed.fault.kind()).or_default() += 1;
+        }
+        Ok(took)
+    }
+
+    /// Waits until everything is durable that is in the log now; returns how long that took.
+    ///
+    /// # Errors
+    /// When it is not in time; says how far each partition is.
+    pub async fn caught_up(&self) -> anyhow::Result<Duration> {
+        keeping_logs(&self.stack, caught_up(&self.stack, &self.fleet, &self.log)).await
+    }
+
+    /// How many records were produced so far.
+    pub fn produced(&self) -> u64 {
+        self.load.produced()
+    }
+
+    /// Ends the load, waits until everything is durable, stops the instances, and compares what is there with the log.
+    ///
+    /// # Errors
+    /// When something is stuck, or Kafka's log is not what it acknowledged.
+    pub async fn finish(self) -> anyhow::Result<Finished> {
+        let Self { stack, fleet, load, log, mut done } = self;
+        let judged = async {
+            let receipts = load.finish().await?;
+            caught_up(&stack, &fleet, &log).await?;
+            join_all((0..fleet.len()).map(|instance| fleet.stop(instance))).await;
+            let client = testkit::clickhouse(&stack, Role::Migrate);
+            nothing_is_inserted(&client).await;
+            judge(&client, &log, receipts).await
+        };
+        let (produced, findings) = keeping_logs(&stack, judged).await?;
+        if !findings.exact() {
+            keep_logs(&stack)?;
+        }
+        done.ended_alone = fleet.ended_alone();
+        Ok(Finished { produced, done, findings })
+    }
+}
+
+/// The folder of what was built: reports and kept logs go there.
+#[must_use]
+pub fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")
+}
+
+/// Does `work`; where it fails, keeps the logs, which would end with the stack.
+async fn keeping_logs<T>(stack: &Stack, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    match work.await {
+        Ok(done) => Ok(done),
+        Err(error) => Err(error.context(format!("the logs are in {}", keep_logs(stack)?.display()))),
+    }
+}
+
+fn keep_logs(stack: &Stack) -> anyhow::Result<PathBuf> {
+    let kept = target().join("chaos-logs");
+    std::fs::create_dir_all(&kept)?;
+    for file in std::fs::read_dir(stack.logs())? {
+        let file = file?;
+        std::fs::copy(file.path(), kept.join(file.file_name()))?;
+    }
+    Ok(kept)
+}
+
+/// Waits until everything is durable that is in the log now. Instances that end by themselves are started again.
+async fn caught_up(stack: &Stack, fleet: &Fleet, log: &Arc<Log>) -> anyhow::Result<Duration> {
+    let since = Instant::now();
+    let mut ends = None;
+    loop {
+        fleet.tend(stack).await;
+        let known = ends.clone();
+        let reason = match blocking(log, move |log| lag(log, known)).await {
+            Ok((_, lag)) if lag.is_empty() => return Ok(since.elapsed()),
+            Ok((known, lag)) => {
+                ends = Some(known);
+                listed(&lag)
+            }
+            Err(error) => format!("{error:#}"),
+        };
+        ensure!(since.elapsed() < RECOVERY_MAX, "not caught up within {RECOVERY_MAX:?}: {reason}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Partitions that are not durable up to `ends`, with the committed and the wanted offset; the ends as they are, where none
+/// are given.
+type Lag = BTreeMap<Place, (i64, i64)>;
+
+fn lag(log: &Log, ends: Option<BTreeMap<Place, i64>>) -> anyhow::Result<(BTreeMap<Place, i64>, Lag)> {
+    let ends = match ends {
+        Some(ends) => ends,
+        None => log.ends()?,
+    };
+    let committed = log.committed(ends.keys().copied())?;
+    let behind = ends.iter().map(|(place, end)| (*place, (committed[place], *end)));
+    let behind = behind.filter(|(_, (committed, end))| committed < end).collect();
+    Ok((ends, behind))
+}
+
+fn listed(lag: &Lag) -> String {
+    let each = lag.iter().map(|((topic, partition), (at, end))| format!("{topic} {partition} at {at} of {end}"));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Asks Kafka, which blocks the thread.
+async fn blocking<T: Send + 'static>(
+    log: &Arc<Log>,
+    ask: impl FnOnce(&Log) -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let log = Arc::clone(log);
+    tokio::task::spawn_blocking(move || ask(&log)).await.context("the question to Kafka panicked")?
+}
+
+/// Usage is dated by the load, so that days pass within minutes; the migration leaves a topic that exists as it is.
+async fn make_usage_topic(stack: &Stack, partitions: i32) -> anyhow::Result<()> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", stack.kafka_brokers()).create()?;
+    let topic = NewTopic::new(USAGE, partitions, TopicReplication::Fixed(1))
+        .set("message.timestamp.type", "CreateTime")
+        .set("max.message.bytes", "8388608");
+    for made in admin.create_topics(&[topic], &AdminOptions::new()).await? {
+        made.map_err(|(topic, code)| anyhow::anyhow!("cannot make topic {topic}: {code}"))?;
+    }
+    Ok(())
+}
+
+/// Waits until no insert is at work any more, of an instance that was killed say.
+async fn nothing_is_inserted(client: &Client) {
+    eventually("no insert is at work", RECOVERY_MAX, async || {
+        let sql = "SELECT count() FROM system.processes WHERE query_kind = 'Insert'";
+        match client.query(sql).fetch_one::<u64>().await {
+            Ok(0) => Ok(()),
+            Ok(count) => Err(format!("{count} inserts")),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await;
+}
