@@ -9,5 +9,6 @@ mod migrate;
 mod outage;
 mod ranking;
 mod replay;
+mod tokens;
 mod trace;
 mod world;
