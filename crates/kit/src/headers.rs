@@ -21,8 +21,12 @@ pub type Header<'a> = (Cow<'a, str>, Option<&'a [u8]>);
 
 /// The message's headers in their order.
 pub fn read<'a>(message: &'a BorrowedMessage<'_>) -> Vec<Header<'a>> {
-    let Some(headers) = message.headers() else { return Vec::new() };
-    (0..).map_while(|index| get(headers, index)).collect()
+    message.headers().into_iter().flat_map(of_list).collect()
+}
+
+/// The headers of a list in their order.
+pub fn of_list(list: &BorrowedHeaders) -> impl Iterator<Item = Header<'_>> {
+    (0..).map_while(|index| get(list, index))
 }
 
 /// The first value of that name.

@@ -1,50 +1,51 @@
-//! The ingest role: takes events from Kafka, decodes them and writes them to ClickHouse.
+//! The ingest role: takes events from Kafka, decodes them and writes them to ClickHouse, each once.
 //!
 //! # Layout
 //! - [`config`]: its options.
-//! - `consumer`: the Kafka consumer and its settings.
+//! - `member`: the loop that joins the rest; it runs `protocol`, which decides what is declared, inserted, looked for and
+//!   committed.
+//! - `kafka`: the client, its settings, and a partition's records in batches.
 //! - `tables` and `schema`: which event fills which table; the tables as columns.
 //! - `days`: when accounts used features, by day, gathered on the way.
 //! - `repeats`: which records say again what one before them said.
 //! - `native`: ClickHouse's Native format, in which the columns are sent.
-//! - `batch`: what waits to be written, with the offsets it reaches: the one owner of the commit rule.
-//! - `writer`: writes a batch, however long ClickHouse is away.
+//! - `clickhouse`: inserts and looks, with their settings.
 //! - `progress` and `watermark`: how far each partition is durable, and its publication.
-//! - `pipeline`: the loop that joins them.
-//!
-//! An offset is committed only after ClickHouse has acknowledged every row up to it, so nothing is lost. A process that is
-//! killed between the two writes rows again when it returns: they carry their partition and offset, and every reader counts
-//! an event once. The seam for exactly-once writing is `writer` and the commit in `pipeline`.
 
 pub mod config;
 
-mod batch;
-mod consumer;
+mod clickhouse;
 mod days;
+mod kafka;
+mod member;
 mod metrics;
 mod native;
-mod pipeline;
 mod progress;
 mod repeats;
 mod schema;
 mod tables;
 mod watermark;
-mod writer;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+};
 
+use anyhow::Context as _;
 use kit::{
     config::{ClickHouseConfig, KafkaConfig},
     health::Health,
 };
+use tokio::{runtime::Handle, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use config::IngestConfig;
 
-/// Runs until `shutdown`, then flushes and commits what it holds.
+/// Runs until `shutdown`, then finishes what is in flight.
 ///
 /// # Errors
-/// When the Kafka settings are not valid, or the consumer fails for good (another took its place).
+/// When the Kafka settings are not valid, the consumer fails for good (another took its place), or something is found that
+/// must not be guessed about: a commit that was moved, a log that begins later than what is durable ends.
 pub async fn run(
     config: IngestConfig,
     kafka: KafkaConfig,
@@ -54,16 +55,32 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let progress = Arc::new(Mutex::new(progress::Progress::default()));
     metrics::observe(&progress);
-    let consumer = Arc::new(consumer::connect(&config, &kafka, Arc::clone(&progress))?);
     let client = kit::clickhouse::client(&clickhouse);
-    let writer = writer::Writer::new(client.clone(), &config);
-    let watermark =
-        watermark::Publisher::new(Arc::clone(&consumer), client, Arc::clone(&progress), &config, health.part("ingest"));
-    let pipeline = pipeline::Pipeline::new(config, consumer, writer, progress);
-    // The watermark stops after the pipeline, so that it still publishes the last batch's progress.
+    let part = health.part("ingest");
+    let watermark = watermark::Publisher::new(&kafka, client.clone(), Arc::clone(&progress), &config, part)?;
+    // The watermark stops after the loop, so that it still publishes the last range's progress.
     let drained = CancellationToken::new();
     let publishing = tokio::spawn(watermark.run(drained.clone()));
-    let result = pipeline.run(shutdown).await;
+
+    let (ended, end) = oneshot::channel();
+    let runtime = Handle::current();
+    let stopping = shutdown.clone();
+    let ingest = thread::Builder::new().name("ingest".to_owned()).spawn(move || {
+        let metrics = metrics::Metrics::new();
+        let result = member::Ingest::join(config, kafka, &client, progress, metrics, runtime)
+            .and_then(|ingest| ingest.run(&stopping));
+        // Nobody to tell is nobody to care.
+        drop(ended.send(result));
+    })?;
+    let waking = {
+        let ingest = ingest.thread().clone();
+        tokio::spawn(async move {
+            shutdown.cancelled().await;
+            ingest.unpark();
+        })
+    };
+    let result = end.await.context("the ingest thread panicked").flatten();
+    waking.abort();
     drained.cancel();
     publishing.await?;
     result

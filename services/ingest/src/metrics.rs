@@ -1,7 +1,6 @@
 //! The ingest role's instruments: names, units and descriptions in one place.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -10,11 +9,13 @@ use clickhouse::error::Error;
 use domain::ids::Partition;
 use opentelemetry::{
     KeyValue, global,
-    metrics::{Counter, Histogram},
+    metrics::{Counter, Histogram, Meter},
 };
 use opentelemetry_semantic_conventions::attribute;
 
-use crate::{batch::Batch, progress::Progress};
+use protocol::{CommitAnswer, TopicPartition};
+
+use crate::{member::Rows, progress::Progress};
 
 /// Seconds from Kafka's receipt of a record to its rows being durable. A ranking is meant to follow within a second or two.
 const FRESHNESS_BOUNDARIES: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0];
@@ -25,79 +26,186 @@ pub(crate) struct Metrics {
     consumed: Counter<u64>,
     process_duration: Histogram<f64>,
     insert_duration: Histogram<f64>,
+    commit_duration: Histogram<f64>,
     rows: Counter<u64>,
+    bytes: Counter<u64>,
     dead_letters: Counter<u64>,
+    repeats: Counter<u64>,
+    replays: Counter<u64>,
     freshness: Histogram<f64>,
+    standing: Arc<Mutex<Standing>>,
+}
+
+/// How the loop stands, as it says now and then.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// Memory that rows take which are not durable yet, in bytes.
+    pub(crate) buffered_bytes: u64,
+    /// The bound of the same, in bytes.
+    pub(crate) buffered_bytes_max: u64,
+    /// How long ago the oldest range was sealed that is not durable yet, for each partition that has one.
+    pub(crate) range_ages: Vec<(TopicPartition, Duration)>,
+    /// How far back a repeat is recognised in memory, for each partition, in milliseconds.
+    pub(crate) horizons_ms: Vec<(TopicPartition, i64)>,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
         let meter = global::meter("flywheel.ingest");
+        let standing = Arc::new(Mutex::new(Standing::default()));
+        observe_standing(&meter, &standing);
         Self {
             consumed: kit::metrics::messaging_client_consumed_messages(&meter),
             process_duration: kit::metrics::messaging_process_duration(&meter),
             insert_duration: kit::metrics::db_client_operation_duration(&meter),
+            commit_duration: kit::metrics::messaging_client_operation_duration(&meter),
             rows: meter
                 .u64_counter("flywheel.ingest.rows")
                 .with_unit("{row}")
                 .with_description("Rows that ClickHouse acknowledged, by table.")
+                .build(),
+            bytes: meter
+                .u64_counter("flywheel.ingest.inserted")
+                .with_unit("By")
+                .with_description("Bytes of blocks sent to ClickHouse before compression, tries included, by table.")
                 .build(),
             dead_letters: meter
                 .u64_counter("flywheel.ingest.dead_letters")
                 .with_unit("{record}")
                 .with_description("Records that became dead letters, by reason.")
                 .build(),
+            repeats: meter
+                .u64_counter("flywheel.ingest.repeats")
+                .with_unit("{record}")
+                .with_description("Records that repeat an earlier one of their partition and do not count.")
+                .build(),
+            replays: meter
+                .u64_counter("flywheel.ingest.replays")
+                .with_unit("{range}")
+                .with_description("Declared ranges that were read again because their rows were not all there.")
+                .build(),
             freshness: kit::telemetry::seconds_histogram(
                 &meter,
                 "flywheel.ingest.freshness",
-                "From Kafka's receipt of a partition's last record in a batch to its rows being durable.",
+                "From Kafka's receipt of a partition's last record in a range to its rows being durable.",
                 FRESHNESS_BOUNDARIES,
             ),
+            standing,
         }
     }
 
-    /// A batch is durable: `written` are the rows of each table, `reasons` its dead letters by reason, `took` is the time
-    /// from its first insert to its last acknowledgement.
-    pub(crate) fn batch_written(
-        &self,
-        batch: &Batch,
-        written: &[(&'static str, usize)],
-        reasons: &BTreeMap<&'static str, u64>,
-        took: Duration,
-    ) {
+    /// An insert of a group ended: `written` are the rows of each table, `took` is the time from its first byte to its last
+    /// acknowledgement.
+    pub(crate) fn batch_written(&self, written: &[(&'static str, usize)], took: Duration) {
         let system = KeyValue::new(attribute::MESSAGING_SYSTEM, "kafka");
-        let operation = |name: &'static str| KeyValue::new(attribute::MESSAGING_OPERATION_NAME, name);
-        for ((topic, _), position) in &batch.positions {
-            let topic = KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, *topic);
-            self.consumed.add(position.records, &[system.clone(), operation("poll"), topic]);
-        }
-        self.process_duration.record(took.as_secs_f64(), &[system, operation("process")]);
+        let operation = KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "process");
+        self.process_duration.record(took.as_secs_f64(), &[system, operation]);
         for (table, rows) in written {
             self.rows.add(*rows as u64, &[KeyValue::new(attribute::DB_COLLECTION_NAME, *table)]);
         }
-        for (reason, count) in reasons {
-            self.dead_letters.add(*count, &[KeyValue::new("flywheel.reason", *reason)]);
-        }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        for ((topic, _), position) in &batch.positions {
-            let received = position.timestamp_ms as f64 / 1_000.0;
-            let topic = KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, *topic);
-            self.freshness.record((now - received).max(0.0), &[topic]);
-        }
     }
 
-    /// One try of an insert ended.
-    pub(crate) fn inserted(&self, table: &'static str, took: Duration, error: Option<&Error>) {
+    /// A range of `topic` is durable.
+    pub(crate) fn durable(&self, topic: &'static str, rows: &Rows) {
+        let topic = KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, topic);
+        let system = KeyValue::new(attribute::MESSAGING_SYSTEM, "kafka");
+        let operation = KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "poll");
+        self.consumed.add(rows.records, &[system, operation, topic.clone()]);
+        for (reason, count) in rows.tables.reasons() {
+            self.dead_letters.add(*count, &[KeyValue::new("flywheel.reason", *reason)]);
+        }
+        let repeats = rows.tables.repeats();
+        if repeats > 0 {
+            self.repeats.add(repeats as u64, std::slice::from_ref(&topic));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        self.freshness.record((now - rows.timestamp_ms as f64 / 1_000.0).max(0.0), &[topic]);
+    }
+
+    /// A declared range of `topic` was read again.
+    pub(crate) fn replayed(&self, topic: &'static str) {
+        self.replays.add(1, &[KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, topic)]);
+    }
+
+    /// One try of an insert of so many bytes ended.
+    pub(crate) fn inserted(&self, table: &'static str, bytes: usize, took: Duration, error: Option<&Error>) {
         let mut attributes = vec![
             KeyValue::new(attribute::DB_SYSTEM_NAME, "clickhouse"),
             KeyValue::new(attribute::DB_OPERATION_NAME, "INSERT"),
             KeyValue::new(attribute::DB_COLLECTION_NAME, table),
         ];
+        self.bytes.add(bytes as u64, &attributes[2..]);
         if let Some(error) = error {
             attributes.push(KeyValue::new(attribute::ERROR_TYPE, error_type(error)));
         }
         self.insert_duration.record(took.as_secs_f64(), &attributes);
     }
+
+    /// A commit was answered.
+    pub(crate) fn committed(&self, took: Duration, answer: CommitAnswer) {
+        let mut attributes = vec![
+            KeyValue::new(attribute::MESSAGING_SYSTEM, "kafka"),
+            KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "commit"),
+        ];
+        let error = match answer {
+            CommitAnswer::Ok => None,
+            CommitAnswer::Fenced => Some("fenced"),
+            CommitAnswer::Failed => Some("refused"),
+            CommitAnswer::Unknown => Some("unknown"),
+        };
+        attributes.extend(error.map(|error| KeyValue::new(attribute::ERROR_TYPE, error)));
+        self.commit_duration.record(took.as_secs_f64(), &attributes);
+    }
+
+    /// How the loop stands now.
+    pub(crate) fn stands(&self, standing: Standing) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+}
+
+fn labels(partition: TopicPartition) -> [KeyValue; 2] {
+    [
+        KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, partition.topic.0),
+        KeyValue::new(attribute::MESSAGING_DESTINATION_PARTITION_ID, partition.partition.0.to_string()),
+    ]
+}
+
+fn observe_standing(meter: &Meter, standing: &Arc<Mutex<Standing>>) {
+    let gauges: [(&'static str, &'static str, fn(&Standing) -> u64); 2] = [
+        ("flywheel.ingest.buffered", "Memory taken by rows that are not durable yet.", |now| now.buffered_bytes),
+        ("flywheel.ingest.buffered.limit", "Intake rests while so much is buffered.", |now| now.buffered_bytes_max),
+    ];
+    for (name, description, value) in gauges {
+        let standing = Arc::clone(standing);
+        let gauge = meter.u64_observable_gauge(name).with_unit("By").with_description(description);
+        gauge
+            .with_callback(move |observer| {
+                observer.observe(value(&standing.lock().unwrap_or_else(PoisonError::into_inner)), &[]);
+            })
+            .build();
+    }
+    let aging = Arc::clone(standing);
+    meter
+        .f64_observable_gauge("flywheel.ingest.range.age")
+        .with_unit("s")
+        .with_description("How long ago the oldest range of a partition was sealed that is not durable yet.")
+        .with_callback(move |observer| {
+            for (partition, age) in &aging.lock().unwrap_or_else(PoisonError::into_inner).range_ages {
+                observer.observe(age.as_secs_f64(), &labels(*partition));
+            }
+        })
+        .build();
+    let remembering = Arc::clone(standing);
+    meter
+        .f64_observable_gauge("flywheel.ingest.repeats.horizon")
+        .with_unit("s")
+        .with_description("How far back in a partition a repeat is recognised from memory.")
+        .with_callback(move |observer| {
+            for (partition, horizon_ms) in &remembering.lock().unwrap_or_else(PoisonError::into_inner).horizons_ms {
+                observer.observe(*horizon_ms as f64 / 1_000.0, &labels(*partition));
+            }
+        })
+        .build();
 }
 
 /// Reports how far behind each assigned partition is, for as long as the process lives.

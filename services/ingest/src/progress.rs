@@ -11,12 +11,11 @@ use domain::ids::{Offset, Partition};
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     partitions: BTreeMap<(String, Partition), State>,
-    assignments: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// The first offset that is not durable; unknown until the committed offset was asked for.
+    /// The first offset that is not durable; unknown until the committed offset is.
     next: Option<Offset>,
     /// The partition's end when it was last observed.
     end: Option<Offset>,
@@ -37,12 +36,6 @@ impl Progress {
     /// The group gave us a partition.
     pub(crate) fn assigned(&mut self, topic: &str, partition: Partition) {
         self.partitions.insert((topic.to_owned(), partition), State::default());
-        self.assignments += 1;
-    }
-
-    /// How many partitions were ever assigned: it changes with every new one.
-    pub(crate) fn assignments(&self) -> u64 {
-        self.assignments
     }
 
     /// The group took a partition away.
@@ -50,20 +43,9 @@ impl Progress {
         self.partitions.remove(&(topic.to_owned(), partition));
     }
 
-    /// Whether the partition is ours.
-    pub(crate) fn is_assigned(&self, topic: &str, partition: Partition) -> bool {
-        self.partitions.contains_key(&(topic.to_owned(), partition))
-    }
-
     /// The assigned partitions.
     pub(crate) fn assignment(&self) -> Vec<(String, Partition)> {
         self.partitions.keys().cloned().collect()
-    }
-
-    /// The assigned partitions whose committed offset is still to be asked for.
-    pub(crate) fn unknown(&self) -> Vec<(String, Partition)> {
-        let unknown = self.partitions.iter().filter(|(_, state)| state.next.is_none());
-        unknown.map(|(partition, _)| partition.clone()).collect()
     }
 
     /// Reading starts at `next`: everything before is durable. Does nothing where a later offset is already known.
@@ -73,11 +55,11 @@ impl Progress {
         }
     }
 
-    /// Everything before `next` is durable, and the last record's timestamp was `timestamp_ms`.
-    pub(crate) fn durable(&mut self, topic: &str, partition: Partition, next: Offset, timestamp_ms: i64) {
+    /// Everything before `next` is durable, and the last record's timestamp was `timestamp_ms`, if that is known.
+    pub(crate) fn durable(&mut self, topic: &str, partition: Partition, next: Offset, timestamp_ms: Option<i64>) {
         if let Some(state) = self.partitions.get_mut(&(topic.to_owned(), partition)) {
             state.next = state.next.max(Some(next));
-            state.reached_ms = state.reached_ms.max(Some(timestamp_ms));
+            state.reached_ms = state.reached_ms.max(timestamp_ms);
         }
     }
 
@@ -130,7 +112,7 @@ mod tests {
     fn a_backlog_holds_progress_at_the_last_durable_record() {
         let mut progress = assigned();
         progress.starts_at("t", P, Offset(0));
-        progress.durable("t", P, Offset(5), 1_000);
+        progress.durable("t", P, Offset(5), Some(1_000));
         progress.observed("t", P, Offset(6), 9_000);
         assert_eq!(reached(&progress), Some(1_000));
     }
@@ -139,7 +121,7 @@ mod tests {
     fn a_drained_partition_follows_the_observation() {
         let mut progress = assigned();
         progress.starts_at("t", P, Offset(0));
-        progress.durable("t", P, Offset(6), 1_000);
+        progress.durable("t", P, Offset(6), Some(1_000));
         progress.observed("t", P, Offset(6), 9_000);
         assert_eq!(reached(&progress), Some(9_000));
     }
@@ -158,7 +140,7 @@ mod tests {
         progress.starts_at("t", P, Offset(2));
         progress.observed("t", P, Offset(9), 9_000);
         assert_eq!(progress.lags().collect::<Vec<_>>(), [("t", P, 7)]);
-        progress.durable("t", P, Offset(12), 9_500);
+        progress.durable("t", P, Offset(12), Some(9_500));
         assert_eq!(progress.lags().collect::<Vec<_>>(), [("t", P, 0)]);
     }
 
@@ -167,7 +149,7 @@ mod tests {
         let mut progress = assigned();
         progress.starts_at("t", P, Offset(0));
         progress.observed("t", P, Offset(0), 9_000);
-        progress.durable("t", P, Offset(1), 8_500);
+        progress.durable("t", P, Offset(1), Some(8_500));
         assert_eq!(reached(&progress), Some(9_000));
     }
 
@@ -177,7 +159,7 @@ mod tests {
         progress.starts_at("t", P, Offset(0));
         progress.observed("t", P, Offset(0), 9_000);
         progress.revoked("t", P);
-        progress.durable("t", P, Offset(7), 10_000);
+        progress.durable("t", P, Offset(7), Some(10_000));
         assert_eq!(progress.reached(), []);
     }
 }

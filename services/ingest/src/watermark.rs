@@ -10,19 +10,22 @@ use std::{
 use anyhow::{Context as _, ensure};
 use clickhouse::{Client, Row};
 use domain::ids::{Offset, Partition};
-use kit::health::Part;
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList, consumer::Consumer as _};
+use kit::{config::KafkaConfig, health::Part, kafka::Quiet};
+use rdkafka::{
+    Offset as KafkaOffset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use wire::topics::INPUTS;
 
-use crate::{config::IngestConfig, consumer::Consumer, progress::Progress};
+use crate::{config::IngestConfig, progress::Progress};
 
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// Observes the ends of the partitions and publishes their progress.
 pub(crate) struct Publisher {
-    consumer: Arc<Consumer>,
+    consumer: Arc<BaseConsumer<Quiet>>,
     client: Client,
     progress: Arc<Mutex<Progress>>,
     interval: Duration,
@@ -38,14 +41,19 @@ struct ProgressRow {
 }
 
 impl Publisher {
+    /// # Errors
+    /// When the Kafka settings are not valid.
     pub(crate) fn new(
-        consumer: Arc<Consumer>,
+        kafka: &KafkaConfig,
         client: Client,
         progress: Arc<Mutex<Progress>>,
         config: &IngestConfig,
         part: Part,
-    ) -> Self {
-        Self { consumer, client, progress, interval: Duration::from_millis(config.watermark_ms), part }
+    ) -> anyhow::Result<Self> {
+        // A client of its own, outside the group: it only asks, and outlives a membership.
+        let consumer = kit::kafka::client_config(kafka, "flywheel-ingest-watermark").create_with_context(Quiet)?;
+        let interval = Duration::from_millis(config.watermark_ms);
+        Ok(Self { consumer: Arc::new(consumer), client, progress, interval, part })
     }
 
     /// Publishes until `shutdown`, and once more then.
@@ -108,7 +116,7 @@ impl Publisher {
 }
 
 /// Asks Kafka where the assigned partitions start and end; returns each topic's number of partitions.
-fn observe(consumer: &Consumer, progress: &Mutex<Progress>) -> anyhow::Result<BTreeMap<String, i32>> {
+fn observe(consumer: &BaseConsumer<Quiet>, progress: &Mutex<Progress>) -> anyhow::Result<BTreeMap<String, i32>> {
     let mut counts = BTreeMap::new();
     for topic in INPUTS {
         let metadata = consumer.fetch_metadata(Some(topic), ANSWER_MAX).context("cannot read the topics")?;
@@ -116,7 +124,6 @@ fn observe(consumer: &Consumer, progress: &Mutex<Progress>) -> anyhow::Result<BT
         ensure!(count > 0, "topic {topic} does not exist; `flywheel migrate` creates it");
         counts.insert(topic.to_owned(), i32::try_from(count)?);
     }
-    learn_starts(consumer, progress)?;
 
     let assignment = lock(progress).assignment();
     if assignment.is_empty() {
@@ -137,27 +144,6 @@ fn observe(consumer: &Consumer, progress: &Mutex<Progress>) -> anyhow::Result<BT
         }
     }
     Ok(counts)
-}
-
-/// Newly assigned partitions start at their committed offset, or where their log starts.
-fn learn_starts(consumer: &Consumer, progress: &Mutex<Progress>) -> anyhow::Result<()> {
-    let unknown = lock(progress).unknown();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let mut asked = TopicPartitionList::new();
-    for (topic, partition) in &unknown {
-        asked.add_partition(topic, partition.0);
-    }
-    let committed = consumer.committed_offsets(asked, ANSWER_MAX).context("cannot read the committed offsets")?;
-    for element in committed.elements() {
-        let start = match element.offset() {
-            KafkaOffset::Offset(offset) => offset,
-            _ => consumer.fetch_watermarks(element.topic(), element.partition(), ANSWER_MAX)?.0,
-        };
-        lock(progress).starts_at(element.topic(), Partition(element.partition()), Offset(start));
-    }
-    Ok(())
 }
 
 fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {

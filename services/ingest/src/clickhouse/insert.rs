@@ -1,0 +1,89 @@
+//! One insert of a group, table by table.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use clickhouse::{Client, error::Error};
+use protocol::{InsertAnswer, Token};
+
+use crate::{
+    metrics::Metrics,
+    schema::{Deduplication, Insert},
+};
+
+use super::look::QUERY_ID_PREFIX;
+
+/// What became of it, and what it wrote.
+pub(crate) struct Inserted {
+    pub(crate) answer: InsertAnswer,
+    /// Rows of each table that ClickHouse has acknowledged.
+    pub(crate) written: Vec<(&'static str, usize)>,
+    pub(crate) error: Option<Error>,
+}
+
+/// Sends the inserts one after another, each with its token, and stops at the first that is not acknowledged: rows in a table
+/// imply those of the tables before it.
+pub(crate) async fn insert(
+    client: &Client,
+    token: Token,
+    inserts: Vec<Insert>,
+    insert_max: Duration,
+    metrics: &Metrics,
+) -> Inserted {
+    let mut written = Vec::new();
+    for insert in inserts {
+        let (table, rows, bytes) = (insert.table, insert.rows, insert.block.len());
+        let begun = Instant::now();
+        let result = send(client, token, insert, insert_max).await;
+        metrics.inserted(table, bytes, begun.elapsed(), result.as_ref().err());
+        if let Err(error) = result {
+            // What never reached the server leaves nothing behind; anything else may have been applied.
+            let unsent = written.is_empty() && is_refused_connection(&error);
+            let answer = if unsent { InsertAnswer::Failed } else { InsertAnswer::Ambiguous };
+            return Inserted { answer, written, error: Some(error) };
+        }
+        written.push((table, rows));
+    }
+    Inserted { answer: InsertAnswer::Ok, written, error: None }
+}
+
+/// Inserts what is no part of a group, once.
+pub(crate) async fn tell(client: &Client, insert: Insert, insert_max: Duration) -> Result<(), Error> {
+    let Insert { sql, block, .. } = insert;
+    let request = client.insert_formatted_with(sql).with_setting("insert_deduplicate", "0");
+    let mut request = request.with_timeouts(Some(insert_max), Some(insert_max));
+    request.send(Bytes::from(block)).await?;
+    request.end().await
+}
+
+async fn send(client: &Client, token: Token, insert: Insert, insert_max: Duration) -> Result<(), Error> {
+    let Insert { table, sql, block, deduplication, .. } = insert;
+    let deduplicated_by = match deduplication {
+        Deduplication::Group => Some(format!("{token}/{table}")),
+        Deduplication::Part(partition) => Some(format!("{token}/{table}/{}", partition.0)),
+        Deduplication::Never => None,
+    };
+    // Names the group, so that `is_dead` finds it while it runs; unique, as the server demands.
+    let query_id = format!("{QUERY_ID_PREFIX}{token}/{table}/{}", uuid::Uuid::new_v4());
+    let request = client.insert_formatted_with(sql).with_setting("query_id", query_id);
+    let request = match deduplicated_by.filter(|_| cfg!(not(feature = "unprotected"))) {
+        Some(token) => request.with_setting("insert_deduplication_token", token),
+        None => request.with_setting("insert_deduplicate", "0"),
+    };
+    let mut request = request.with_timeouts(Some(insert_max), Some(insert_max));
+    request.send(Bytes::from(block)).await?;
+    request.end().await
+}
+
+/// Whether not even a connection was made.
+fn is_refused_connection(error: &Error) -> bool {
+    let Error::Network(cause) = error else { return false };
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(cause.as_ref());
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::ConnectionRefused;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,37 @@
+//! ClickHouse's side of ingest: inserting a group's rows under its token, and looking which rows are there.
+//!
+//! - `insert`: one insert, whose answer says no more than is known.
+//! - `look`: which offsets have a row, and whether an insert still runs.
+
+mod insert;
+mod look;
+
+pub(crate) use self::{
+    insert::{insert, tell},
+    look::{Found, is_dead, look, rows_beyond},
+};
+
+use clickhouse::Client;
+
+/// A client whose inserts have the pinned settings: what an insert means must not depend on the server's or the user's
+/// defaults, which have changed from release to release.
+pub(crate) fn inserting(client: &Client) -> Client {
+    client
+        .clone()
+        // We batch ourselves, and an answer must mean that the rows are there.
+        .with_setting("async_insert", "0")
+        .with_setting("wait_end_of_query", "1")
+        // Drop what carries a token that the table has met.
+        .with_setting("insert_deduplicate", "1")
+        // One insert is one block, and so one part: it is there wholly or not at all. A group is far smaller than these.
+        .with_setting("max_insert_block_size", ROWS_MAX)
+        .with_setting("min_insert_block_size_rows", ROWS_MAX)
+        .with_setting("min_insert_block_size_bytes", "1073741824")
+        // Several threads would make several parts.
+        .with_setting("max_insert_threads", "1")
+        .with_setting("input_format_parallel_parsing", "0")
+        // An insert that is given up half-way is only looked for, never half done; no limit of the server's own may end it.
+        .with_setting("max_execution_time", "0")
+}
+
+const ROWS_MAX: &str = "16777216";

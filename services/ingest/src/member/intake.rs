@@ -1,0 +1,150 @@
+//! From records to rows: drains the partitions' queues, decodes, and tells repeats from what is new.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use domain::{
+    ids::Partition,
+    record::{InputTopic, Record, decode},
+};
+use protocol::{Drained, Input, Offset, Range, TopicPartition};
+use rdkafka::error::RDKafkaErrorCode;
+use smallvec::SmallVec;
+
+use crate::{
+    kafka::{Message, input_topic},
+    repeats::{Fingerprint, Window},
+};
+
+use super::{
+    Ingest,
+    lane::{Lane, Reading, Stage},
+    rows::{Rows, Verdict, place},
+};
+
+/// Records that are drained from a partition before the others get their turn.
+const DRAIN_RECORDS_MAX: usize = 2_048;
+
+/// How long a partition that cannot be sought yet is left alone.
+const SEEK_PAUSE: Duration = Duration::from_millis(100);
+
+/// Headers of a record that need no allocation; an event of ours has six or seven.
+const HEADERS: usize = 12;
+
+impl Ingest {
+    /// Drains what is wanted and there. Returns whether there may be more.
+    pub(super) fn drain(&mut self) -> anyhow::Result<bool> {
+        let held: usize = self.lanes.values().map(Lane::bytes).sum();
+        let full = held >= self.config.rows_bytes_max();
+        let mut busy = false;
+        for partition in self.lanes.keys().copied().collect::<Vec<_>>() {
+            self.seek_if_due(partition);
+            busy |= self.drain_partition(partition, full)?;
+            self.step()?;
+        }
+        Ok(busy)
+    }
+
+    fn seek_if_due(&mut self, partition: TopicPartition) {
+        let Some(lane) = self.lanes.get_mut(&partition) else { return };
+        let Stage::Seeking(reading, at) = lane.stage else { return };
+        if at > Instant::now() {
+            return;
+        }
+        lane.stage = match self.member.consume(partition, reading.from.0) {
+            Ok(()) => Stage::Reading(reading),
+            Err(error) => {
+                tracing::debug!(%partition, error = error.to_string(), "a partition cannot be read yet");
+                Stage::Seeking(reading, Instant::now() + SEEK_PAUSE)
+            }
+        };
+    }
+
+    fn drain_partition(&mut self, partition: TopicPartition, full: bool) -> anyhow::Result<bool> {
+        let Some(lane) = self.lanes.get_mut(&partition) else { return Ok(false) };
+        let Stage::Reading(Reading { from, until }) = lane.stage else { return Ok(false) };
+        let Some(first) = lane.position else { return Ok(false) };
+        // What is read again must be read whole, or it is never inserted and never leaves memory.
+        if !self.machine.may_drain(partition) || full && until.is_none() {
+            return Ok(false);
+        }
+        let Some(queue) = self.member.queue(partition) else { return Ok(false) };
+        let Some(topic) = input_topic(partition.topic.0) else { bail!("{partition} is not ours to read") };
+        let messages = queue.take(DRAIN_RECORDS_MAX);
+        let more = messages.len() == DRAIN_RECORDS_MAX;
+        let (records, bytes) = (lane.open.records, lane.open.bytes);
+        let mut position = first;
+        for message in messages.iter() {
+            match message.error() {
+                None => {}
+                Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => bail!(
+                    "the log of {partition} does not have offset {}: records expired, or the topic was made anew",
+                    position.0
+                ),
+                Some(code) => {
+                    tracing::warn!(%partition, error = %code, "a partition cannot be read, trying on");
+                    continue;
+                }
+            }
+            if message.offset() < position.0 {
+                bail!("{partition} gave offset {} where {} was sought", message.offset(), position.0);
+            }
+            if until.is_some_and(|until| message.offset() >= until.0) {
+                break;
+            }
+            push(&mut lane.open, &mut lane.window, topic, partition, message);
+            position = Offset(message.offset() + 1);
+        }
+        drop(messages);
+        lane.position = Some(position);
+        if position == first {
+            return Ok(more);
+        }
+        self.kafka_trouble = None;
+        if records == 0 {
+            lane.opened_at = Some(Instant::now());
+        }
+        let end = position;
+        let drained =
+            Drained { partition, first, end, records: lane.open.records - records, bytes: lane.open.bytes - bytes };
+        if let Some(until) = until.filter(|until| *until == end) {
+            // A declared range is whole again.
+            lane.stage = Stage::Waiting;
+            self.metrics.replayed(partition.topic.0);
+            if let Some(range) = Range::new(from, until) {
+                self.seal(partition, range);
+            }
+        }
+        self.inputs.push_back(Input::Drained(drained));
+        Ok(true)
+    }
+}
+
+/// Adds a record to the open rows.
+fn push(open: &mut Rows, window: &mut Window, topic: InputTopic, partition: TopicPartition, message: Message<'_>) {
+    let headers: SmallVec<[_; HEADERS]> = message.headers().collect();
+    if open.wants_link() {
+        open.links.extend(kit::propagation::link_of(&headers));
+    }
+    let headers: SmallVec<[(&str, Option<&[u8]>); HEADERS]> =
+        headers.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+    let place = place(Partition(partition.partition.0), message.offset(), message.timestamp_ms());
+    let record = Record {
+        topic,
+        key: message.key(),
+        headers: &headers,
+        payload: message.payload(),
+        timestamp: place.received_at,
+    };
+    let verdict = match decode(&record) {
+        Ok(event) => {
+            let fingerprint = Fingerprint::of(&event.source, &event.id);
+            match window.witness(message.offset(), message.timestamp_ms(), fingerprint) {
+                true => Verdict::Repeat(event),
+                false => Verdict::Event(event),
+            }
+        }
+        Err(reject) => Verdict::Rejected(reject),
+    };
+    open.push(partition.topic.0, place, &record, verdict);
+}

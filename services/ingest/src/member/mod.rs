@@ -1,0 +1,357 @@
+//! The loop: one thread that owns the client, the rows and the protocol.
+//!
+//! It serves the group, takes answers, drains records and decodes them into columns, tells the protocol what happened, and
+//! carries out what the protocol wants. Nothing in it waits: what takes time runs beside it and sends an answer. When there
+//! is nothing to do it sleeps until somebody wakes it.
+//!
+//! - `lane`: what is known of one partition, and its rows.
+//! - `rows`: the rows of a range.
+//! - `intake`: from records to rows.
+//! - `effects`: what the protocol wants, carried out.
+//! - `tasks`: what takes time.
+
+mod effects;
+mod intake;
+mod lane;
+mod rows;
+mod tasks;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use clickhouse::Client;
+use kit::config::KafkaConfig;
+use protocol::{Input, InsertAnswer, Looked, Machine, Millis, Offset, Part, Presence, StopReason, TopicPartition};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clickhouse::{self as ch, Found},
+    config::IngestConfig,
+    kafka::{Member, Told},
+    metrics::{Metrics, Standing},
+    progress::Progress,
+    tables::There,
+};
+
+pub(crate) use self::rows::Rows;
+
+use self::{
+    lane::{Lane, Reading, Stage},
+    tasks::{Answer, Tasks, Written},
+};
+
+/// The longest sleep: membership in the group depends on being served.
+const IDLE_MAX: Duration = Duration::from_millis(100);
+
+/// How long the group is given to take notice that we leave.
+const LEAVE_MAX: Duration = Duration::from_secs(3);
+
+/// How often the gauges are brought up to date.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Everything that the loop owns.
+pub(crate) struct Ingest {
+    config: IngestConfig,
+    kafka: KafkaConfig,
+    machine: Machine,
+    /// The machine's time begins here.
+    begun: Instant,
+    member: Member,
+    lanes: BTreeMap<TopicPartition, Lane>,
+    /// What looks have found of ranges that are not durable yet.
+    seen: Found,
+    /// Inserts that wait for their repeats to be found.
+    deferred: Vec<protocol::Insert>,
+    /// What is to be told to the machine next.
+    inputs: VecDeque<Input>,
+    tasks: Tasks,
+    answers: mpsc::Receiver<Answer>,
+    progress: Arc<Mutex<Progress>>,
+    metrics: Metrics,
+    tenures: u64,
+    memberships: u64,
+    trouble: Option<&'static str>,
+    kafka_trouble: Option<String>,
+    commit_sent_at: Option<Instant>,
+    reported_at: Instant,
+    ended: Option<StopReason>,
+}
+
+impl Ingest {
+    /// Joins the group. Runs on the thread that will call [`Ingest::run`].
+    pub(crate) fn join(
+        config: IngestConfig,
+        kafka: KafkaConfig,
+        client: &Client,
+        progress: Arc<Mutex<Progress>>,
+        metrics: Metrics,
+        runtime: Handle,
+    ) -> anyhow::Result<Self> {
+        let (sender, answers) = mpsc::channel();
+        let tasks = Tasks {
+            runtime,
+            answers: sender,
+            waker: thread::current(),
+            client: client.clone(),
+            inserting: ch::inserting(client),
+            insert_max: Duration::from_millis(config.insert_ms_max),
+            retry_pause: Duration::from_millis(config.retry_pause_ms),
+            metrics: metrics.clone(),
+        };
+        Ok(Self {
+            machine: Machine::new(config.protocol()),
+            begun: Instant::now(),
+            member: Self::member(&config, &kafka)?,
+            config,
+            kafka,
+            lanes: BTreeMap::new(),
+            seen: Found::new(),
+            deferred: Vec::new(),
+            inputs: VecDeque::new(),
+            tasks,
+            answers,
+            progress,
+            metrics,
+            tenures: 0,
+            memberships: 0,
+            trouble: None,
+            kafka_trouble: None,
+            commit_sent_at: None,
+            reported_at: Instant::now(),
+            ended: None,
+        })
+    }
+
+    fn member(config: &IngestConfig, kafka: &KafkaConfig) -> anyhow::Result<Member> {
+        let waker = thread::current();
+        Member::join(config, kafka, Arc::new(move || waker.unpark()))
+    }
+
+    /// Runs until `shutdown`, then finishes what is in flight.
+    ///
+    /// # Errors
+    /// When the client has failed for good, or the protocol finds what it must not guess about.
+    pub(crate) fn run(mut self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        let mut stopping = false;
+        loop {
+            if shutdown.is_cancelled() && !stopping {
+                stopping = true;
+                // What is drained is declared if it can be; the rest is read again by whoever comes next.
+                self.inputs.extend([Input::FlushDue, Input::Shutdown]);
+            }
+            let mut busy = self.serve_group()?;
+            busy |= self.take_answers()?;
+            busy |= self.drain()?;
+            self.flush_if_due();
+            self.report_if_due();
+            self.inputs.push_back(Input::Tick);
+            self.step()?;
+            match self.ended.take() {
+                Some(StopReason::Shutdown) => {
+                    self.member.leave(LEAVE_MAX);
+                    tracing::info!("ingest drained");
+                    return Ok(());
+                }
+                Some(reason) => return Err(anyhow!(reason)),
+                None => {}
+            }
+            if !busy {
+                thread::park_timeout(self.idle_for());
+            }
+        }
+    }
+
+    /// Tells the machine what has happened and carries out what it wants, until there is nothing left of either.
+    fn step(&mut self) -> anyhow::Result<()> {
+        while let Some(input) = self.inputs.pop_front() {
+            let now = Millis(u64::try_from(self.begun.elapsed().as_millis())?);
+            if input != Input::Tick {
+                tracing::trace!(?input, "step");
+            }
+            for effect in self.machine.step(now, input) {
+                tracing::trace!(?effect, "carry out");
+                self.carry_out(effect)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether the group had anything to say.
+    fn serve_group(&mut self) -> anyhow::Result<bool> {
+        let membership = self.memberships;
+        let told = self.member.poll()?;
+        let busy = !told.is_empty();
+        for told in told {
+            if self.memberships != membership {
+                // That was told to a member that we no longer are.
+                break;
+            }
+            match told {
+                Told::Assigned(partitions) => {
+                    for partition in &partitions {
+                        self.tenures += 1;
+                        self.lanes.insert(*partition, Lane::of(*partition, self.tenures));
+                        self.progress().assigned(partition.topic.0, partition.partition);
+                    }
+                    self.inputs.push_back(Input::Assigned(partitions));
+                }
+                Told::Revoked(partitions) => self.inputs.push_back(Input::Revoke(partitions)),
+                Told::Lost(partitions) => self.inputs.push_back(Input::Lost(partitions)),
+                Told::Committed(id, answer) => {
+                    let took = self.commit_sent_at.take().map(|at| at.elapsed()).unwrap_or_default();
+                    self.metrics.committed(took, answer);
+                    self.inputs.push_back(Input::Committed(id, answer));
+                }
+                Told::Unwell(error) => {
+                    let error = error.to_string();
+                    if self.kafka_trouble.as_ref() != Some(&error) {
+                        tracing::warn!(error, "kafka cannot be read, trying on");
+                        self.kafka_trouble = Some(error);
+                    }
+                }
+            }
+            self.step()?;
+        }
+        Ok(busy)
+    }
+
+    /// Returns whether there were any.
+    fn take_answers(&mut self) -> anyhow::Result<bool> {
+        let mut busy = false;
+        while let Ok(answer) = self.answers.try_recv() {
+            busy = true;
+            match answer {
+                Answer::Protocol(input) => {
+                    if let Input::Fetched(_, fetched) = &input {
+                        for fetched in fetched {
+                            let start = fetched.committed.as_ref().map_or(fetched.log_first, |(offset, _)| *offset);
+                            let TopicPartition { topic, partition } = fetched.partition;
+                            self.progress().starts_at(topic.0, partition, start);
+                        }
+                    }
+                    self.inputs.push_back(input);
+                }
+                Answer::Looked(look, found, beyond) => {
+                    self.answers_again();
+                    let presence = look.parts.iter().map(|part| self.presence(part, &found, look.flight.is_some()));
+                    let presence: Vec<Presence> = presence.collect();
+                    if look.flight.is_none() && presence.contains(&Presence::Present) {
+                        // Whoever inserted these rows may not have come to tell the ranker.
+                        let tasks = self.tasks.clone();
+                        self.tasks
+                            .runtime
+                            .spawn(async move { tasks.tell_teams(&BTreeMap::from([(String::new(), 1)]), "").await });
+                    }
+                    self.seen.extend(found);
+                    self.inputs.push_back(Input::Looked(look.id, Looked { presence, beyond }));
+                }
+                Answer::Remembered(partition, tenure, window) => self.remembered(partition, tenure, window),
+                Answer::Searched(partition, tenure, range, repeats) => {
+                    self.searched(partition, tenure, range, &repeats)?;
+                }
+                Answer::Inserted(id, written) => {
+                    let answer = self.inserted(written);
+                    self.inputs.push_back(Input::Inserted(id, answer));
+                }
+                Answer::Failed(what, error) => self.in_trouble(what, &error),
+            }
+            self.step()?;
+        }
+        Ok(busy)
+    }
+
+    /// How much of a part there is. Who holds its records compares row by row; otherwise it is whole if every offset has a row.
+    fn presence(&self, part: &Part, found: &Found, holds: bool) -> Presence {
+        let nothing = There::new();
+        let there = found.get(part).unwrap_or(&nothing);
+        let whole = if holds {
+            let held = self.lanes.get(&part.partition).and_then(|lane| lane.held(part.range));
+            held.is_some_and(|held| held.rows.tables.missing(there) == 0)
+        } else {
+            let offsets: BTreeSet<Offset> = there.values().flatten().copied().collect();
+            offsets.len() as u64 == u64::from(part.range.length())
+        };
+        match (whole, there.values().all(BTreeSet::is_empty)) {
+            (true, _) => Presence::Present,
+            (false, true) => Presence::Absent,
+            (false, false) => Presence::Partial,
+        }
+    }
+
+    fn inserted(&mut self, written: Written) -> InsertAnswer {
+        match &written.error {
+            Some(error) => self.in_trouble("rows, which are kept and sent again", error),
+            None => self.answers_again(),
+        }
+        self.metrics.batch_written(&written.tables, written.took);
+        match written.answer {
+            // Without the protocol nobody looks: whatever is unclear is sent again.
+            InsertAnswer::Ambiguous if cfg!(feature = "unprotected") => InsertAnswer::Failed,
+            answer => answer,
+        }
+    }
+
+    fn in_trouble(&mut self, what: &'static str, error: &str) {
+        if self.trouble.is_none() {
+            tracing::warn!(what, error, "an answer is missing, trying on");
+        }
+        self.trouble = Some(what);
+    }
+
+    fn answers_again(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::info!("clickhouse answers again");
+        }
+    }
+
+    fn report_if_due(&mut self) {
+        if self.reported_at.elapsed() < REPORT_EVERY {
+            return;
+        }
+        self.reported_at = Instant::now();
+        let lanes = || self.lanes.iter();
+        let ages = lanes().filter_map(|(partition, lane)| Some((*partition, lane.held.front()?.since.elapsed())));
+        self.metrics.stands(Standing {
+            buffered_bytes: lanes().map(|(_, lane)| lane.bytes() as u64).sum(),
+            buffered_bytes_max: self.config.rows_bytes_max() as u64,
+            range_ages: ages.collect(),
+            horizons_ms: lanes().map(|(partition, lane)| (*partition, lane.window.horizon_ms())).collect(),
+        });
+    }
+
+    /// Declares what has been open for long enough.
+    fn flush_if_due(&mut self) {
+        let flush_age = Duration::from_millis(self.config.flush_age_ms_max);
+        let due = self.lanes.values().filter_map(|lane| lane.opened_at).any(|at| at.elapsed() >= flush_age);
+        if due {
+            for lane in self.lanes.values_mut() {
+                lane.opened_at = None;
+            }
+            self.inputs.push_back(Input::FlushDue);
+        }
+    }
+
+    /// How long nothing happens by itself.
+    fn idle_for(&self) -> Duration {
+        let now = Instant::now();
+        let wakes = self.machine.wake_at().map(|at| self.begun + Duration::from_millis(at.0));
+        let flush_age = Duration::from_millis(self.config.flush_age_ms_max);
+        let flushes = self.lanes.values().filter_map(|lane| lane.opened_at.map(|at| at + flush_age));
+        let seeks = self.lanes.values().filter_map(|lane| match lane.stage {
+            Stage::Seeking(Reading { .. }, at) => Some(at),
+            Stage::Waiting | Stage::Remembering(_) | Stage::Reading(_) => None,
+        });
+        let next = wakes.into_iter().chain(flushes).chain(seeks).min();
+        next.map_or(IDLE_MAX, |at| at.saturating_duration_since(now)).min(IDLE_MAX)
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,244 @@
+//! What takes time: questions to Kafka and ClickHouse, and inserts. Each runs beside the loop and sends one answer back.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, mpsc},
+    thread::Thread,
+    time::{Duration, Instant},
+};
+
+use clickhouse::Client;
+use protocol::{Group, Input, InsertAnswer, Look, Offset, Range, RequestId, Token, TopicPartition};
+use tokio::runtime::Handle;
+use tracing::Instrument as _;
+
+use crate::{
+    clickhouse::{self as ch, Found},
+    kafka::{Consumer, fetch_committed, input_topic},
+    metrics::Metrics,
+    repeats::{Window, history},
+    tables::{self, There},
+};
+
+use super::rows::Rows;
+
+/// An answer to something that was asked.
+pub(crate) enum Answer {
+    /// One that the protocol waits for.
+    Protocol(Input),
+    /// Which rows are there, and which partitions have rows beyond.
+    Looked(Look, Found, Vec<(TopicPartition, Offset)>),
+    /// A partition's window, with what it has had lately.
+    Remembered(TopicPartition, u64, Window),
+    /// Which of a range's offsets repeat a pair from below the window.
+    Searched(TopicPartition, u64, Range, BTreeSet<Offset>),
+    /// An insert ended.
+    Inserted(RequestId, Written),
+    /// Something could not be asked; it is asked again.
+    Failed(&'static str, String),
+}
+
+/// What an insert did.
+pub(crate) struct Written {
+    pub(crate) answer: InsertAnswer,
+    /// What each partition's rows became, for the metrics.
+    pub(crate) tables: Vec<(&'static str, usize)>,
+    pub(crate) took: Duration,
+    pub(crate) error: Option<String>,
+}
+
+/// Rows to insert.
+pub(crate) struct Cargo {
+    pub(crate) rows: Arc<Rows>,
+    pub(crate) partition: TopicPartition,
+    /// What is there already, and is left out.
+    pub(crate) there: Option<There>,
+}
+
+/// Starts tasks. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Tasks {
+    pub(crate) runtime: Handle,
+    pub(crate) answers: mpsc::Sender<Answer>,
+    pub(crate) waker: Thread,
+    /// For questions.
+    pub(crate) client: Client,
+    /// For inserts: with the pinned settings.
+    pub(crate) inserting: Client,
+    pub(crate) insert_max: Duration,
+    pub(crate) retry_pause: Duration,
+    pub(crate) metrics: Metrics,
+}
+
+impl Tasks {
+    fn answer(&self, answer: Answer) {
+        // Nobody listens any more: the membership has ended, and what was asked in it no longer matters.
+        drop(self.answers.send(answer));
+        self.waker.unpark();
+    }
+
+    /// Asks Kafka what is committed.
+    pub(crate) fn fetch(&self, id: RequestId, consumer: Arc<Consumer>, partitions: Vec<TopicPartition>) {
+        let tasks = self.clone();
+        // librdkafka blocks the thread for these calls.
+        self.runtime.spawn_blocking(move || match fetch_committed(&consumer, &partitions) {
+            Ok(fetched) => {
+                drop(consumer);
+                tasks.answer(Answer::Protocol(Input::Fetched(id, fetched)));
+            }
+            Err(error) => {
+                drop(consumer);
+                tasks.answer(Answer::Failed("the committed offsets", error.to_string()));
+                tasks.answer(Answer::Protocol(Input::FetchFailed(id)));
+            }
+        });
+    }
+
+    /// Asks ClickHouse which rows are there.
+    pub(crate) fn look(&self, look: Look) {
+        let tasks = self.clone();
+        self.runtime.spawn(async move {
+            let asked = async {
+                let found = ch::look(&tasks.client, &look.parts).await?;
+                Ok::<_, ::clickhouse::error::Error>((found, ch::rows_beyond(&tasks.client, &look.beyond).await?))
+            };
+            match asked.await {
+                Ok((found, beyond)) => tasks.answer(Answer::Looked(look, found, beyond)),
+                Err(error) => {
+                    tasks.answer(Answer::Failed("which rows are there", error.to_string()));
+                    tasks.answer(Answer::Protocol(Input::LookFailed(look.id)));
+                }
+            }
+        });
+    }
+
+    /// Asks ClickHouse whether an insert of the group still runs.
+    pub(crate) fn check_dead(&self, id: RequestId, group: Group) {
+        let tasks = self.clone();
+        self.runtime.spawn(async move {
+            let dead = match ch::is_dead(&tasks.client, &group).await {
+                Ok(dead) => dead,
+                Err(error) => {
+                    tasks.answer(Answer::Failed("whether an insert still runs", error.to_string()));
+                    false
+                }
+            };
+            tasks.answer(Answer::Protocol(Input::Checked(id, dead)));
+        });
+    }
+
+    /// Asks ClickHouse for the pairs that the partition had up to `position` and the window does not know, until it answers.
+    pub(crate) fn remember(&self, partition: TopicPartition, tenure: u64, position: Offset, mut window: Window) {
+        let tasks = self.clone();
+        let Some(topic) = input_topic(partition.topic.0) else { return };
+        self.runtime.spawn(async move {
+            loop {
+                match history::catch_up(&tasks.client, topic, partition.partition, position, &mut window).await {
+                    Ok(()) => return tasks.answer(Answer::Remembered(partition, tenure, window)),
+                    Err(error) if tasks.failed("what a partition has had", &error).await => {}
+                    Err(_) => return,
+                }
+            }
+        });
+    }
+
+    /// Asks ClickHouse which of the rows repeat a pair that the partition had below `before`, until it answers.
+    pub(crate) fn search(&self, partition: TopicPartition, tenure: u64, range: Range, rows: Arc<Rows>, before: Offset) {
+        let tasks = self.clone();
+        let Some(topic) = input_topic(partition.topic.0) else { return };
+        self.runtime.spawn(async move {
+            loop {
+                let identities = rows.tables.identities();
+                let asked = history::said_before(&tasks.client, topic, partition.partition, before, identities);
+                match asked.await {
+                    Ok(repeats) => {
+                        // The loop changes the rows when it is told, so nobody else may hold them.
+                        drop(rows);
+                        return tasks.answer(Answer::Searched(partition, tenure, range, repeats));
+                    }
+                    Err(error) if tasks.failed("what was said before", &error).await => {}
+                    Err(_) => return,
+                }
+            }
+        });
+    }
+
+    /// Says that something could not be asked and pauses; returns whether anybody still wants to know.
+    async fn failed(&self, what: &'static str, error: &anyhow::Error) -> bool {
+        let wanted = self.answers.send(Answer::Failed(what, format!("{error:#}"))).is_ok();
+        self.waker.unpark();
+        tokio::time::sleep(self.retry_pause).await;
+        wanted
+    }
+
+    /// Inserts a group's rows.
+    ///
+    /// The span is the batch's own: it links to the spans of its records' producers, and the ranker links to it.
+    pub(crate) fn insert(&self, id: RequestId, token: Token, cargo: Vec<Cargo>) {
+        let tasks = self.clone();
+        let records: u64 = cargo.iter().map(|cargo| cargo.rows.records).sum();
+        let span = tracing::info_span!(
+            "process flywheel.batch",
+            otel.kind = "consumer",
+            messaging.system = "kafka",
+            messaging.operation.name = "process",
+            messaging.operation.type = "process",
+            messaging.batch.message_count = records,
+        );
+        let links = cargo.iter().flat_map(|cargo| cargo.rows.links.iter().cloned()).take(kit::propagation::LINKS_MAX);
+        kit::propagation::add_links(&span, links);
+        let traceparent = kit::propagation::traceparent(&span).unwrap_or_default();
+        let work = async move {
+            let begun = Instant::now();
+            let inserts = tokio::task::spawn_blocking({
+                let cargo: Vec<Cargo> = cargo.iter().map(Cargo::share).collect();
+                move || {
+                    let parts: Vec<tables::Part<'_>> = cargo.iter().map(Cargo::part).collect();
+                    tables::inserts(&parts)
+                }
+            });
+            let inserts = match inserts.await {
+                Ok(inserts) => inserts,
+                Err(error) => {
+                    let error = Some(error.to_string());
+                    let written =
+                        Written { answer: InsertAnswer::Failed, tables: Vec::new(), took: begun.elapsed(), error };
+                    return tasks.answer(Answer::Inserted(id, written));
+                }
+            };
+            let inserted = ch::insert(&tasks.inserting, token, inserts, tasks.insert_max, &tasks.metrics).await;
+            if inserted.answer == InsertAnswer::Ok {
+                tasks.tell_ranker(&cargo, &traceparent).await;
+            }
+            let error = inserted.error.map(|error| error.to_string());
+            let written = Written { answer: inserted.answer, tables: inserted.written, took: begun.elapsed(), error };
+            tasks.answer(Answer::Inserted(id, written));
+        };
+        self.runtime.spawn(work.instrument(span));
+    }
+
+    /// Tells the ranker which teams have rows, after the rows are there. If this fails, the rankings follow when they are
+    /// refreshed anyway.
+    async fn tell_ranker(&self, cargo: &[Cargo], traceparent: &str) {
+        let parts: Vec<tables::Part<'_>> = cargo.iter().map(Cargo::part).collect();
+        self.tell_teams(&tables::rows_by_team(&parts), traceparent).await;
+    }
+
+    /// Tells the ranker that these teams have rows; the empty name stands for every team.
+    pub(crate) async fn tell_teams(&self, teams: &BTreeMap<String, u64>, traceparent: &str) {
+        let Some(changes) = tables::team_changes(teams, traceparent) else { return };
+        if let Err(error) = ch::tell(&self.inserting, changes, self.insert_max).await {
+            self.answer(Answer::Failed("the ranker of new rows", error.to_string()));
+        }
+    }
+}
+
+impl Cargo {
+    fn share(&self) -> Self {
+        Self { rows: Arc::clone(&self.rows), partition: self.partition, there: self.there.clone() }
+    }
+
+    fn part(&self) -> tables::Part<'_> {
+        tables::Part { partition: self.partition.partition, tables: &self.rows.tables, there: self.there.as_ref() }
+    }
+}
