@@ -210,12 +210,12 @@ impl Flywheel {
         self.child.kill().await.expect("flywheel can be killed");
     }
 
-    /// Whether it has ended.
+    /// How it ended, if it has.
     ///
     /// # Panics
     /// When the system does not say.
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("flywheel can be waited for").is_some()
+    pub fn end(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("flywheel can be waited for")
     }
 
     /// Freezes it with SIGSTOP: connections stay open and nothing answers.

@@ -100,7 +100,7 @@ impl Sums {
 }
 
 fn compare<K: Ord + Debug + Clone, V: PartialEq + Debug>(
-    aggregate: &str,
+    aggregate: &'static str,
     demanded: &BTreeMap<K, V>,
     found: BTreeMap<K, V>,
     findings: &mut Findings,
@@ -108,12 +108,13 @@ fn compare<K: Ord + Debug + Clone, V: PartialEq + Debug>(
     for (key, value) in demanded {
         if found.get(key) != Some(value) {
             findings.aggregates_wrong += 1;
-            findings.tell(|| format!("{aggregate}: {key:?}: demanded {value:?}, found {:?}", found.get(key)));
+            let found = found.get(key);
+            findings.tell("wrong", aggregate, || format!("{key:?}: demanded {value:?}, found {found:?}"));
         }
     }
     for (key, value) in found.iter().filter(|(key, _)| !demanded.contains_key(key)) {
         findings.aggregates_wrong += 1;
-        findings.tell(|| format!("{aggregate}: {key:?}: nothing demanded, found {value:?}"));
+        findings.tell("wrong", aggregate, || format!("{key:?}: nothing demanded, found {value:?}"));
     }
 }
 
@@ -136,9 +137,9 @@ mod tests {
         assert_eq!(
             findings.told,
             [
-                "sums: \"missing\": demanded 1, found None",
-                "sums: \"wrong\": demanded 3, found Some(4)",
-                "sums: \"too many\": nothing demanded, found 5",
+                "wrong in sums: \"missing\": demanded 1, found None",
+                "wrong in sums: \"wrong\": demanded 3, found Some(4)",
+                "wrong in sums: \"too many\": nothing demanded, found 5",
             ]
         );
     }

@@ -1,9 +1,6 @@
 //! The instances of ingest: the real binary several times over, each behind proxies of its own.
 
-use std::{
-    path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use devstack::{Stack, StackConfig};
@@ -27,8 +24,8 @@ pub struct Doors {
 pub struct Fleet {
     program: PathBuf,
     instances: Vec<Instance>,
-    /// How many instances ended that nobody had ended.
-    ended_alone: AtomicU32,
+    /// How instances ended that nobody had ended.
+    ended_alone: Mutex<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -83,7 +80,7 @@ impl Fleet {
         };
         let doors = (0..).zip(doors.kafka.into_iter().zip(doors.clickhouse));
         let instances = doors.map(instance).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { program, instances, ended_alone: AtomicU32::new(0) })
+        Ok(Self { program, instances, ended_alone: Mutex::default() })
     }
 
     /// How many instances there are, running or not.
@@ -127,18 +124,23 @@ impl Fleet {
     /// The process, if it still runs.
     async fn take(&self, instance: usize) -> Option<Flywheel> {
         let mut flywheel = self.instances[instance].running.lock().await.take()?;
-        if flywheel.has_ended() {
-            self.ended_alone.fetch_add(1, Ordering::Relaxed);
-            return None;
-        }
-        Some(flywheel)
+        if self.has_ended(instance, &mut flywheel).await { None } else { Some(flywheel) }
+    }
+
+    /// Whether a process has ended that nobody had ended; remembers how.
+    async fn has_ended(&self, instance: usize, flywheel: &mut Flywheel) -> bool {
+        let Some(status) = flywheel.end() else { return false };
+        let log = flywheel.log();
+        let last = log.lines().last().unwrap_or_default();
+        self.ended_alone.lock().await.push(format!("instance {instance}: {status}: {last}"));
+        true
     }
 
     /// Freezes an instance, or lets it go on.
     pub async fn freeze(&self, instance: usize, frozen: bool) {
         let mut running = self.instances[instance].running.lock().await;
         if let Some(flywheel) = running.as_mut()
-            && !flywheel.has_ended()
+            && flywheel.end().is_none()
         {
             if frozen { flywheel.pause() } else { flywheel.resume() }
         }
@@ -146,18 +148,21 @@ impl Fleet {
 
     /// Starts every instance again that has ended by itself, as whoever runs it in production would.
     pub async fn tend(&self, stack: &Stack) {
-        for instance in &self.instances {
+        for (number, instance) in self.instances.iter().enumerate() {
             let mut running = instance.running.lock().await;
-            if running.as_mut().is_some_and(Flywheel::has_ended) {
-                self.ended_alone.fetch_add(1, Ordering::Relaxed);
+            let ended = match running.as_mut() {
+                Some(flywheel) => self.has_ended(number, flywheel).await,
+                None => false,
+            };
+            if ended {
                 *running = Some(self.spawn(stack, instance));
             }
         }
     }
 
-    /// How many instances ended that nobody had ended.
-    pub fn ended_alone(&self) -> u32 {
-        self.ended_alone.load(Ordering::Relaxed)
+    /// How instances ended that nobody had ended, with the last line of each one's log.
+    pub async fn ended_alone(&self) -> Vec<String> {
+        self.ended_alone.lock().await.clone()
     }
 
     /// Makes the line between an instance and a server so.

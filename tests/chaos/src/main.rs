@@ -3,7 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "this program's answer")]
 
-use std::{process::ExitCode, time::SystemTime};
+use std::{io::Write as _, path::PathBuf, process::ExitCode, time::SystemTime};
 
 use chaos::{
     plan::Plan,
@@ -28,14 +28,29 @@ struct Arguments {
     /// Records produced a second.
     #[arg(long, default_value_t = 1_000)]
     records_per_s: u32,
+    /// The `flywheel` that the instances run; the one built from these sources where there is none.
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// Print the plan and do nothing.
     #[arg(long)]
     plan: bool,
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match chaos(Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // A closed terminal is no reason to fail otherwise.
+            let _ = writeln!(std::io::stderr(), "chaos: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything is exact.
+async fn chaos(arguments: Arguments) -> anyhow::Result<bool> {
     let instances = usize::from(arguments.instances);
     let seed = match arguments.seed {
         Some(seed) => seed,
@@ -46,13 +61,13 @@ async fn main() -> anyhow::Result<ExitCode> {
         for round in &plan.rounds {
             println!("{round}");
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(true);
     }
     println!("again: make chaos ROUNDS={} SEED={seed}", arguments.rounds);
     let config = WorldConfig {
         seed,
         instances,
-        program: testkit::flywheel::binary().to_owned(),
+        program: arguments.program.unwrap_or_else(|| testkit::flywheel::binary().to_owned()),
         records_per_s: arguments.records_per_s,
         usage_partitions: 6,
     };
@@ -64,5 +79,5 @@ async fn main() -> anyhow::Result<ExitCode> {
     };
     report.write(&target().join("chaos.json"))?;
     println!("{report}");
-    Ok(if report.exact() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(report.exact())
 }

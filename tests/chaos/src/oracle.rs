@@ -1,18 +1,14 @@
 //! Compares what is in ClickHouse with what the log demands, place by place.
 
-use std::{
-    cmp::Ordering,
-    collections::BTreeMap,
-    fmt::{self, Debug, Display},
-};
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use anyhow::Context as _;
 use clickhouse::Client;
 
 use crate::{log::Place, rows::Placed, verdict::Demanded};
 
-/// So many differences are told; all are counted.
-const TOLD_MAX: usize = 20;
+/// So many differences of one kind in one table are told; all are counted.
+const TOLD_MAX: usize = 3;
 
 /// What the comparison found. Rows that are neither dead letters nor repeats are `rows`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,8 +35,10 @@ pub struct Findings {
     pub aggregates_wrong: u64,
     /// How many rows of each table belong to a partition that exists.
     pub placed: BTreeMap<&'static str, u64>,
-    /// The first differences, each with its place.
+    /// The first differences of each kind in each table, each with its place.
     pub told: Vec<String>,
+    /// How many there were of each kind in each table.
+    counted: BTreeMap<(&'static str, &'static str), usize>,
 }
 
 impl Findings {
@@ -55,16 +53,18 @@ impl Findings {
             && self.aggregates_wrong == 0
     }
 
-    /// Tells of a difference, if there is still room.
-    pub(crate) fn tell(&mut self, difference: impl FnOnce() -> String) {
-        if self.told.len() < TOLD_MAX {
-            self.told.push(difference());
+    /// Tells of a difference in a table, unless enough of its kind are told.
+    pub(crate) fn tell(&mut self, kind: &'static str, table: &'static str, difference: impl FnOnce() -> String) {
+        let counted = self.counted.entry((kind, table)).or_default();
+        *counted += 1;
+        if *counted <= TOLD_MAX {
+            self.told.push(format!("{kind} in {table}: {}", difference()));
         }
     }
 
     /// Compares one table's rows of one partition, both in the order of offsets.
     pub fn compare<T: Placed>(&mut self, (topic, partition): Place, demanded: &[T], found: &[T]) {
-        let place = |row: &T| format!("{topic} partition {partition} offset {}, table {}", row.offset(), T::TABLE);
+        let place = |row: &T| format!("{topic} partition {partition} offset {}", row.offset());
         let (mut demanded, mut found) = (demanded.iter().peekable(), found.iter().peekable());
         loop {
             let order = match (demanded.peek(), found.peek()) {
@@ -77,34 +77,23 @@ impl Findings {
                 Ordering::Less => {
                     let Some(row) = demanded.next() else { return };
                     self.lost += 1;
-                    self.tell(|| format!("lost: {}: {row:?}", place(row)));
+                    self.tell("lost", T::TABLE, || format!("{}: {row:?}", place(row)));
                 }
                 Ordering::Greater => {
                     let Some(row) = found.next() else { return };
                     self.duplicated += 1;
-                    self.tell(|| format!("one too many: {}: {row:?}", place(row)));
+                    self.tell("one too many", T::TABLE, || format!("{}: {row:?}", place(row)));
                 }
                 Ordering::Equal => {
                     let (Some(demanded), Some(found)) = (demanded.next(), found.next()) else { return };
                     if demanded != found {
                         self.different += 1;
-                        self.tell(|| format!("different: {}: {}", place(found), Difference { demanded, found }));
+                        let said = || format!("{}: demanded {demanded:?}, found {found:?}", place(found));
+                        self.tell("different", T::TABLE, said);
                     }
                 }
             }
         }
-    }
-}
-
-/// Two rows, for people.
-struct Difference<'a, T> {
-    demanded: &'a T,
-    found: &'a T,
-}
-
-impl<T: Debug> Display for Difference<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "demanded {:?}, found {:?}", self.demanded, self.found)
     }
 }
 
@@ -147,7 +136,7 @@ pub async fn look_for_strays(client: &Client, findings: &mut Findings) -> anyhow
         let all = client.query(&format!("SELECT count() FROM {table}")).fetch_one::<u64>().await?;
         if all != placed {
             findings.duplicated += all.saturating_sub(placed);
-            findings.tell(|| format!("{table} has {all} rows, {placed} of them in partitions that exist"));
+            findings.tell("stray", table, || format!("{all} rows, {placed} of them in partitions that exist"));
         }
     }
     Ok(())
@@ -210,14 +199,18 @@ mod tests {
         let findings = compared(&rows(&[0, 3, 4]), &found);
         assert_eq!((findings.lost, findings.duplicated, findings.different), (1, 2, 1));
         assert!(!findings.exact());
-        let told: Vec<_> = findings.told.iter().map(|told| told.split(", table").next().unwrap()).collect();
+        let told: Vec<_> = findings
+            .told
+            .iter()
+            .map(|told| told.split(": Repeat").flat_map(|part| part.split(": demanded")).next().unwrap())
+            .collect();
         assert_eq!(
             told,
             [
-                "different: flywheel.usage.v1 partition 0 offset 0",
-                "lost: flywheel.usage.v1 partition 0 offset 3",
-                "one too many: flywheel.usage.v1 partition 0 offset 4",
-                "one too many: flywheel.usage.v1 partition 0 offset 5",
+                "different in repeats: flywheel.usage.v1 partition 0 offset 0",
+                "lost in repeats: flywheel.usage.v1 partition 0 offset 3",
+                "one too many in repeats: flywheel.usage.v1 partition 0 offset 4",
+                "one too many in repeats: flywheel.usage.v1 partition 0 offset 5",
             ]
         );
     }

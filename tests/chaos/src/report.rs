@@ -37,8 +37,8 @@ pub struct Report {
     /// The longest time, in seconds, from the end of a round's last fault until everything that was in the log then was
     /// durable.
     pub max_recovery_s: f64,
-    /// How often an instance ended that nobody had ended; it was started again.
-    pub ended_alone: u32,
+    /// How instances ended that nobody had ended; they were started again.
+    pub ended_alone: Vec<String>,
     /// How many faults of each kind there were.
     pub faults: BTreeMap<&'static str, u32>,
     /// The first differences.
@@ -98,7 +98,7 @@ pub struct Done {
     /// As in [`Report::max_recovery_s`].
     pub max_recovery_s: f64,
     /// As in [`Report::ended_alone`].
-    pub ended_alone: u32,
+    pub ended_alone: Vec<String>,
     /// As in [`Report::faults`].
     pub faults: BTreeMap<&'static str, u32>,
 }
@@ -114,9 +114,12 @@ impl fmt::Display for Report {
         writeln!(f, "dead letters {} of {}", self.dead_letters_found, self.dead_letters_expected)?;
         writeln!(f, "repeats {} of {}", self.repeats_found, self.repeats_expected)?;
         writeln!(f, "groups of aggregates wrong {}", self.aggregates_wrong)?;
-        writeln!(f, "longest recovery {:.1} s, instances ended alone {}", self.max_recovery_s, self.ended_alone)?;
+        writeln!(f, "longest recovery {:.1} s", self.max_recovery_s)?;
+        for end in &self.ended_alone {
+            writeln!(f, "ended alone: {end}")?;
+        }
         for difference in &self.differences {
-            writeln!(f, "  {difference}")?;
+            writeln!(f, "{difference}")?;
         }
         write!(f, "{}", if self.exact() { "exact" } else { "NOT EXACT" })
     }

@@ -84,6 +84,9 @@ impl World {
         let stack = Stack::start(stack).await?;
         make_usage_topic(&stack, config.usage_partitions).await?;
         testkit::flywheel::migrate(&stack).await;
+        // A copy, so that a build meanwhile does not change what is started again.
+        let program = stack.logs().with_file_name("flywheel");
+        std::fs::copy(&config.program, &program).context("cannot copy the program")?;
         let log = Arc::new(Log::new(stack.kafka_brokers(), GROUP)?);
         let ends = blocking(&log, Log::ends).await?;
         let others = ends.keys().filter(|(topic, _)| *topic == CATALOG).count();
@@ -93,16 +96,21 @@ impl World {
             records_per_s: config.records_per_s,
             partitions: Partitions { usage: config.usage_partitions, others: i32::try_from(others)? },
         });
-        let fleet = Fleet::new(&stack, doors, config.program)?;
+        let fleet = Fleet::new(&stack, doors, program)?;
         Ok(Self { stack, fleet, load, log, done: Done::default() })
     }
 
-    /// Starts every instance and waits until they keep up with the load.
+    /// Starts every instance and waits until they take what is produced.
     ///
     /// # Errors
     /// When they do not.
     pub async fn start_instances(&self) -> anyhow::Result<()> {
         join_all((0..self.fleet.len()).map(|instance| self.fleet.start(&self.stack, instance))).await;
+        eventually("the load has begun", RECOVERY_MAX, async || {
+            let ends = blocking(&self.log, Log::ends).await.map_err(|error| format!("{error:#}"))?;
+            if ends.values().all(|end| *end > 0) { Ok(()) } else { Err(format!("the log ends at {ends:?}")) }
+        })
+        .await;
         self.caught_up().await.map(drop)
     }
 
@@ -144,7 +152,8 @@ impl World {
             let receipts = load.finish().await?;
             caught_up(&stack, &fleet, &log).await?;
             join_all((0..fleet.len()).map(|instance| fleet.stop(instance))).await;
-            let client = testkit::clickhouse(&stack, Role::Migrate);
+            // As ingest itself: it is shown its own inserts.
+            let client = testkit::clickhouse(&stack, Role::Ingest);
             nothing_is_inserted(&client).await;
             judge(&client, &log, receipts).await
         };
@@ -152,7 +161,7 @@ impl World {
         if !findings.exact() {
             keep_logs(&stack)?;
         }
-        done.ended_alone = fleet.ended_alone();
+        done.ended_alone = fleet.ended_alone().await;
         Ok(Finished { produced, done, findings })
     }
 }
