@@ -8,6 +8,7 @@ mod lifecycle;
 mod migrate;
 mod outage;
 mod ranking;
+mod repeats;
 mod replay;
 mod tokens;
 mod trace;
