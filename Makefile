@@ -33,12 +33,13 @@ test: test-pure test-stack ## Run every test: the pure ones, then those against 
 
 .PHONY: test-pure
 test-pure: ## Run the tests that need nothing but this code
-	cargo test --locked --workspace --exclude devstack --exclude e2e
+	cargo test --locked --workspace --exclude devstack --exclude e2e --exclude chaos
 
 .PHONY: test-stack
 test-stack: ## Run the tests against a Kafka and a ClickHouse of their own
 	deploy/dev/check-prerequisites --own-stack
 	cargo test --locked --package devstack --package e2e
+	cargo test --locked --package chaos
 
 .PHONY: simulate
 simulate: ## Simulate ingest with crashes, delays and lies for SECONDS (60), from SEED if given

@@ -23,16 +23,16 @@ const READY_MAX: Duration = Duration::from_secs(60);
 /// When it does not build.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| build("flywheel", &[]))
+    BINARY.get_or_init(|| build("flywheel", "flywheel", &[]))
 }
 
-/// Builds a program of the package `flywheel` with these features, and says where it lies.
+/// Builds a program of a package with these features, and says where it lies.
 ///
 /// # Panics
 /// When it does not build.
-pub fn build(program: &str, features: &[&str]) -> PathBuf {
+pub fn build(package: &str, program: &str, features: &[&str]) -> PathBuf {
     let output = std::process::Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--message-format=json", "--package", "flywheel", "--bin", program])
+        .args(["build", "--quiet", "--message-format=json", "--package", package, "--bin", program])
         .args(["--features", &features.join(",")])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .output()
@@ -40,7 +40,10 @@ pub fn build(program: &str, features: &[&str]) -> PathBuf {
     assert!(output.status.success(), "{program} does not build:\n{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8(output.stdout).expect("cargo's messages are text");
     let mut messages = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let built = messages.find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
+    let built = messages.find_map(|message| match &message["target"]["name"] {
+        name if *name == program => Some(PathBuf::from(message["executable"].as_str()?)),
+        _ => None,
+    });
     built.unwrap_or_else(|| panic!("cargo does not say where {program} lies"))
 }
 

@@ -63,7 +63,7 @@ impl Fleet {
         let clickhouse =
             stack.clickhouse_url().trim_start_matches("http://").parse().context("ClickHouse's address")?;
         let instance = |(number, (kafka_door, clickhouse_door)): (u16, (TcpListener, TcpListener))| {
-            let env = [
+            let mut env = vec![
                 ("FLYWHEEL_KAFKA_BROKERS", kafka_door.local_addr()?.to_string()),
                 ("FLYWHEEL_CLICKHOUSE_URL", format!("http://{}", clickhouse_door.local_addr()?)),
                 ("FLYWHEEL_INGEST_SESSION_MS_MAX", SESSION_MS.to_string()),
@@ -71,11 +71,15 @@ impl Fleet {
                 ("FLYWHEEL_INGEST_INSERT_MS_MAX", "3000".to_owned()),
                 ("FLYWHEEL_SHUTDOWN_MS_MAX", "10000".to_owned()),
             ];
+            // Some keep their place in the group by name, some get a new one with every start: both must do.
+            if number % 2 == 0 {
+                env.push(("FLYWHEEL_INGEST_INSTANCE", format!("chaos-{number}")));
+            }
             anyhow::Ok(Instance {
                 running: Mutex::new(None),
                 kafka: Proxy::start(kafka_door, stack.kafka_behind_proxy(number)),
                 clickhouse: Proxy::start(clickhouse_door, clickhouse),
-                env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+                env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             })
         };
         let doors = (0..).zip(doors.kafka.into_iter().zip(doors.clickhouse));

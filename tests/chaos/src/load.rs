@@ -58,24 +58,18 @@ pub struct Receipt {
 /// A running producer.
 pub struct Load {
     stop: Arc<AtomicBool>,
-    produced: Arc<AtomicU64>,
     thread: JoinHandle<anyhow::Result<Vec<Receipt>>>,
 }
 
 impl Load {
     /// Starts to produce.
     pub fn start(config: LoadConfig) -> Self {
-        let (stop, produced) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let stop = Arc::<AtomicBool>::default();
         let thread = thread::spawn({
-            let (stop, produced) = (Arc::clone(&stop), Arc::clone(&produced));
-            move || produce_until(&config, &stop, &produced)
+            let stop = Arc::clone(&stop);
+            move || produce_until(&config, &stop)
         });
-        Self { stop, produced, thread }
-    }
-
-    /// How many records were handed to the client so far.
-    pub fn produced(&self) -> u64 {
-        self.produced.load(Ordering::Relaxed)
+        Self { stop, thread }
     }
 
     /// Stops, and waits until Kafka has acknowledged everything.
@@ -118,7 +112,7 @@ impl ProducerContext for Receipts {
     }
 }
 
-fn produce_until(config: &LoadConfig, stop: &AtomicBool, produced: &AtomicU64) -> anyhow::Result<Vec<Receipt>> {
+fn produce_until(config: &LoadConfig, stop: &AtomicBool) -> anyhow::Result<Vec<Receipt>> {
     let producer: BaseProducer<Receipts> = ClientConfig::new()
         .set("bootstrap.servers", &config.brokers)
         // Its own retries neither double nor lose records.
@@ -143,7 +137,6 @@ fn produce_until(config: &LoadConfig, stop: &AtomicBool, produced: &AtomicU64) -
             send(&producer, &events.draw(now_ms, usage_ms), number)?;
             number += 1;
         }
-        produced.store(number as u64, Ordering::Relaxed);
         producer.poll(TICK);
         thread::sleep(TICK);
     }

@@ -137,9 +137,12 @@ impl World {
         keeping_logs(&self.stack, caught_up(&self.stack, &self.fleet, &self.log)).await
     }
 
-    /// How many records were produced so far.
-    pub fn produced(&self) -> u64 {
-        self.load.produced()
+    /// The group's committed offset of every partition.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub async fn committed(&self) -> anyhow::Result<BTreeMap<Place, i64>> {
+        blocking(&self.log, |log| log.committed(log.ends()?.into_keys())).await
     }
 
     /// Ends the load, waits until everything is durable, stops the instances, and compares what is there with the log.
