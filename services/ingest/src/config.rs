@@ -1,6 +1,6 @@
 //! Options of the ingest role.
 
-use clap::{Args, value_parser};
+use clap::{ArgAction, Args, value_parser};
 
 /// Options of the ingest role; every bound is named with its unit.
 #[derive(Clone, Debug, Args)]
@@ -30,6 +30,9 @@ pub struct IngestConfig {
     /// One insert may take so many milliseconds before it is looked for.
     #[arg(long = "ingest-insert-ms-max", env = "FLYWHEEL_INGEST_INSERT_MS_MAX", default_value_t = 60_000, value_parser = value_parser!(u64).range(1..))]
     pub insert_ms_max: u64,
+    /// Send rows to ClickHouse in LZ4. Costs more than it saves where ClickHouse is on the same machine.
+    #[arg(long = "ingest-compress", env = "FLYWHEEL_INGEST_COMPRESS", default_value_t = false, action = ArgAction::Set)]
+    pub compress: bool,
     /// One commit may take so many milliseconds; an answer that comes later is not believed, and the group joined anew.
     #[arg(long = "ingest-commit-ms-max", env = "FLYWHEEL_INGEST_COMMIT_MS_MAX", default_value_t = 3_000, value_parser = value_parser!(u64).range(100..=60_000))]
     pub commit_ms_max: u64,

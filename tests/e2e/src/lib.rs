@@ -3,7 +3,7 @@
 pub mod dashboard;
 pub mod examples;
 
-/// How many rows of events there are, repeats included.
+/// How many valid events there are, repeats included. The ingest user may ask.
 pub const EVENT_ROWS: &str = "SELECT sum(rows) FROM
 (
     SELECT count() AS rows FROM requests
@@ -12,4 +12,5 @@ pub const EVENT_ROWS: &str = "SELECT sum(rows) FROM
     UNION ALL SELECT count() FROM teams
     UNION ALL SELECT count() FROM features
     UNION ALL SELECT count() FROM accounts
+    UNION ALL SELECT count() FROM repeats
 )";

@@ -11,13 +11,14 @@ pub(crate) use self::{
     look::{Found, is_dead, look, rows_beyond},
 };
 
-use clickhouse::Client;
+use clickhouse::{Client, Compression};
 
 /// A client whose inserts have the pinned settings: what an insert means must not depend on the server's or the user's
-/// defaults, which have changed from release to release.
-pub(crate) fn inserting(client: &Client) -> Client {
+/// defaults, which have changed from release to release. `compress` says whether the blocks travel in LZ4.
+pub(crate) fn inserting(client: &Client, compress: bool) -> Client {
     client
         .clone()
+        .with_compression(if compress { Compression::Lz4 } else { Compression::None })
         // We batch ourselves, and an answer must mean that the rows are there.
         .with_setting("async_insert", "0")
         .with_setting("wait_end_of_query", "1")

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use domain::{
     ids::Partition,
-    record::{InputTopic, Record, decode},
+    record::{Decoded, InputTopic, Record, decode},
 };
 use protocol::{Drained, Input, Offset, Range, TopicPartition};
 use rdkafka::error::RDKafkaErrorCode;
@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use crate::{
     kafka::{Message, input_topic},
-    repeats::{Fingerprint, Window},
+    repeats::Fingerprint,
 };
 
 use super::{
@@ -92,7 +92,11 @@ impl Ingest {
             if until.is_some_and(|until| message.offset() >= until.0) {
                 break;
             }
-            push(&mut lane.open, &mut lane.window, topic, partition, message);
+            let window = &mut lane.window;
+            push(&mut lane.open, topic, partition, message, |event| {
+                let fingerprint = Fingerprint::of(&event.source, &event.id);
+                window.witness(message.offset(), message.timestamp_ms(), fingerprint)
+            });
             position = Offset(message.offset() + 1);
         }
         drop(messages);
@@ -120,8 +124,14 @@ impl Ingest {
     }
 }
 
-/// Adds a record to the open rows.
-fn push(open: &mut Rows, window: &mut Window, topic: InputTopic, partition: TopicPartition, message: Message<'_>) {
+/// Adds a record to the open rows; `is_repeat` judges a valid one.
+pub(crate) fn push(
+    open: &mut Rows,
+    topic: InputTopic,
+    partition: TopicPartition,
+    message: Message<'_>,
+    is_repeat: impl FnOnce(&Decoded<'_>) -> bool,
+) {
     let headers: SmallVec<[_; HEADERS]> = message.headers().collect();
     if open.wants_link() {
         open.links.extend(kit::propagation::link_of(&headers));
@@ -137,13 +147,10 @@ fn push(open: &mut Rows, window: &mut Window, topic: InputTopic, partition: Topi
         timestamp: place.received_at,
     };
     let verdict = match decode(&record) {
-        Ok(event) => {
-            let fingerprint = Fingerprint::of(&event.source, &event.id);
-            match window.witness(message.offset(), message.timestamp_ms(), fingerprint) {
-                true => Verdict::Repeat(event),
-                false => Verdict::Event(event),
-            }
-        }
+        Ok(event) => match is_repeat(&event) {
+            true => Verdict::Repeat(event),
+            false => Verdict::Event(event),
+        },
         Err(reject) => Verdict::Rejected(reject),
     };
     open.push(partition.topic.0, place, &record, verdict);

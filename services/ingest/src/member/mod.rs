@@ -39,7 +39,7 @@ use crate::{
     tables::There,
 };
 
-pub(crate) use self::rows::Rows;
+pub(crate) use self::{intake::push, rows::Rows};
 
 use self::{
     lane::{Lane, Reading, Stage},
@@ -99,7 +99,7 @@ impl Ingest {
             answers: sender,
             waker: thread::current(),
             client: client.clone(),
-            inserting: ch::inserting(client),
+            inserting: ch::inserting(client, config.compress),
             insert_max: Duration::from_millis(config.insert_ms_max),
             retry_pause: Duration::from_millis(config.retry_pause_ms),
             metrics: metrics.clone(),
@@ -286,7 +286,11 @@ impl Ingest {
 
     fn inserted(&mut self, written: Written) -> InsertAnswer {
         match &written.error {
-            Some(error) => self.in_trouble("rows, which are kept and sent again", error),
+            Some(error) if self.trouble.is_none() => {
+                tracing::warn!(error, "clickhouse did not take the rows, keeping them and trying again");
+                self.trouble = Some("rows");
+            }
+            Some(_) => {}
             None => self.answers_again(),
         }
         self.metrics.batch_written(&written.tables, written.took);

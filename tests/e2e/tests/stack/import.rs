@@ -68,8 +68,8 @@ async fn import(stack: &Stack) -> Value {
 
 /// Every imported team's ranking, once it is computed from `rows` events.
 async fn rankings(stack: &Stack, flywheel: &Flywheel, report: &Value, rows: u64) -> BTreeMap<String, Value> {
-    let client = testkit::clickhouse(stack, Role::Ranker);
-    let newest = eventually("every event is a row", CURRENT_MAX, async || {
+    let client = testkit::clickhouse(stack, Role::Ingest);
+    let newest = eventually("every event is a row or a repeat", CURRENT_MAX, async || {
         let found = client.query(EVENT_ROWS).fetch_one::<u64>().await.map_err(|error| error.to_string())?;
         let now = client.query("SELECT toString(now64(6, 'UTC'))").fetch_one::<String>().await.expect("a clock");
         if found >= rows { Ok(now.replace(' ', "T")) } else { Err(format!("{found} of {rows}")) }
