@@ -52,6 +52,13 @@ chaos: ## Kill, freeze and cut off the real parts under load for ROUNDS (40), fr
 	cargo build --locked --package chaos --package flywheel
 	exec target/debug/chaos --rounds $(or $(ROUNDS),40) $(if $(SEED),--seed $(SEED))
 
+.PHONY: bench-ingest
+bench-ingest: ## Measure ingest against this machine and against ClickHouse's Kafka engine, with EVENTS (20000000) in ROUNDS (3)
+	deploy/dev/check-prerequisites --own-stack
+	cargo build --release --locked --package flywheel --package bench
+	cargo build --release --locked --package flywheel --features unprotected --target-dir target/unprotected
+	exec target/release/bench-ingest run $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: check
 check: ## Check formatting, lints, documentation and dependencies
 	cargo fmt --all --check

@@ -44,7 +44,7 @@ pub(crate) struct RunOptions {
     #[arg(long, default_value = "target/unprotected/release/flywheel")]
     unprotected: PathBuf,
     /// Rows of an insert of arm W: as many as ingest sends.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 65_536)]
     batch_rows: usize,
     /// Seconds of the freshness arm; 0 leaves it out.
     #[arg(long, default_value_t = 60)]
@@ -162,8 +162,8 @@ impl Run {
         let group = format!("bench-{}-{round}", arm.name().to_lowercase());
         let (site, ends) = (&self.site, &self.ends[..]);
         match arm {
-            Arm::Consume => intake::measure(site, ends, false).await,
-            Arm::Decode => intake::measure(site, ends, true).await,
+            Arm::Consume => intake::measure(site, ends, false, &group).await,
+            Arm::Decode => intake::measure(site, ends, true, &group).await,
             Arm::Insert(format, compressed) => {
                 let name = if format == Format::Native { "native" } else { "rowbinary" };
                 let file = self.bodies.get(name).context("its bodies were not encoded")?;

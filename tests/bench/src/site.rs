@@ -94,7 +94,13 @@ impl Site {
         self.run(&format!("DROP DATABASE IF EXISTS {database} SYNC")).await?;
         let output = Command::new(&self.flywheel).arg("migrate").envs(self.env()).stdin(Stdio::null()).output().await;
         let output = output.with_context(|| format!("cannot run {}", self.flywheel.display()))?;
-        ensure!(output.status.success(), "flywheel migrate failed: {}", String::from_utf8_lossy(&output.stderr));
+        let said = [output.stdout, output.stderr].concat();
+        ensure!(
+            output.status.success(),
+            "flywheel migrate failed ({}): {}",
+            output.status,
+            String::from_utf8_lossy(&said)
+        );
         Ok(())
     }
 

@@ -141,11 +141,13 @@ pub(crate) async fn work(options: InsertOptions) -> anyhow::Result<()> {
     worker::ready()?;
     let began = Instant::now();
     let mut flying = JoinSet::new();
+    let mut number = 0;
     loop {
         while flying.len() < IN_FLIGHT
             && let Some(batch) = batches.pop_front()
         {
-            flying.spawn(insert(client.clone(), batch));
+            number += 1;
+            flying.spawn(insert(client.clone(), batch, number));
         }
         match flying.join_next().await {
             Some(landed) => landed??,
@@ -155,10 +157,15 @@ pub(crate) async fn work(options: InsertOptions) -> anyhow::Result<()> {
     worker::done(Done { rows: inserted, elapsed: began.elapsed() })
 }
 
-/// Inserts a batch's bodies one after another, as ingest does: days before the rows they are made of.
-async fn insert(client: Client, batch: Vec<(String, Bytes)>) -> anyhow::Result<()> {
+/// Inserts a batch's bodies one after another, as ingest does: days before the rows they are made of, rows with a token.
+async fn insert(client: Client, batch: Vec<(String, Bytes)>, number: u64) -> anyhow::Result<()> {
     for (sql, bytes) in batch {
-        let mut insert = client.insert_formatted_with(sql);
+        let insert = client.insert_formatted_with(&sql);
+        let mut insert = if sql.starts_with("INSERT INTO usage_days") {
+            insert.with_setting("deduplicate_insert", "disable")
+        } else {
+            insert.with_setting("insert_deduplication_token", format!("bench/{number}"))
+        };
         insert.send(bytes).await?;
         insert.end().await?;
     }

@@ -1,14 +1,8 @@
 //! R and D: our consumer alone, and with decoding into columns that are thrown away.
 
-use std::time::{Duration, Instant};
-
-use anyhow::Context as _;
 use clap::Args;
-use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
-};
-use wire::topics::USAGE;
+use ingest::{IngestConfig, alone::Alone};
+use kit::config::KafkaConfig;
 
 use crate::{
     meter::Reading,
@@ -20,9 +14,10 @@ use crate::{
 /// Options of the worker.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct IntakeOptions {
-    /// Kafka's brokers.
-    #[arg(long)]
-    brokers: String,
+    #[command(flatten)]
+    kafka: KafkaConfig,
+    #[command(flatten)]
+    ingest: IngestConfig,
     /// Read until each partition's log end, by partition.
     #[arg(long, value_delimiter = ',')]
     ends: Vec<i64>,
@@ -35,15 +30,11 @@ pub(crate) struct IntakeOptions {
 ///
 /// # Errors
 /// When the worker fails.
-pub(crate) async fn measure(site: &Site, ends: &[i64], decode: bool) -> anyhow::Result<Sample> {
+pub(crate) async fn measure(site: &Site, ends: &[i64], decode: bool, group: &str) -> anyhow::Result<Sample> {
     let listed: Vec<String> = ends.iter().map(ToString::to_string).collect();
-    let mut arguments = vec![
-        "intake".to_owned(),
-        "--brokers".to_owned(),
-        site.brokers().to_owned(),
-        "--ends".to_owned(),
-        listed.join(","),
-    ];
+    let listed = listed.join(",");
+    let arguments = ["intake", "--kafka-brokers", site.brokers(), "--ingest-group", group, "--ends", &listed];
+    let mut arguments: Vec<String> = arguments.map(ToOwned::to_owned).into();
     if decode {
         arguments.push("--decode".to_owned());
     }
@@ -71,23 +62,8 @@ pub(crate) async fn measure(site: &Site, ends: &[i64], decode: bool) -> anyhow::
 /// # Errors
 /// When the backlog ends early.
 pub(crate) fn work(options: &IntakeOptions) -> anyhow::Result<()> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &options.brokers)
-        .set("group.id", "bench-intake")
-        .set("enable.auto.commit", "false")
-        .set("fetch.queue.backoff.ms", "10")
-        .create()?;
-    let mut partitions = TopicPartitionList::new();
-    for partition in 0..options.ends.len() {
-        partitions.add_partition_offset(USAGE, i32::try_from(partition)?, Offset::Beginning)?;
-    }
+    let alone = Alone::join(&options.ingest, &options.kafka)?;
     worker::ready()?;
-    consumer.assign(&partitions)?;
-    let total = options.ends.iter().sum::<i64>().unsigned_abs();
-    let mut began = None;
-    for _ in 0..total {
-        consumer.poll(Duration::from_secs(30)).context("the backlog ended early")??;
-        began.get_or_insert_with(Instant::now);
-    }
-    worker::done(Done { rows: total, elapsed: began.map_or(Duration::ZERO, |began| began.elapsed()) })
+    let (rows, elapsed) = alone.drain(&options.ends, options.decode)?;
+    worker::done(Done { rows, elapsed })
 }
