@@ -39,6 +39,9 @@ pub struct IngestConfig {
     /// The pause before anything that failed is tried again, in milliseconds.
     #[arg(long = "ingest-retry-pause-ms", env = "FLYWHEEL_INGEST_RETRY_PAUSE_MS", default_value_t = 500, value_parser = value_parser!(u64).range(1..))]
     pub retry_pause_ms: u64,
+    /// What was written is audited every so many seconds.
+    #[arg(long = "ingest-audit-s", env = "FLYWHEEL_INGEST_AUDIT_S", default_value_t = 60, value_parser = value_parser!(u64).range(1..))]
+    pub audit_s: u64,
     /// The watermark is observed and published every so many milliseconds.
     #[arg(long = "ingest-watermark-ms", env = "FLYWHEEL_INGEST_WATERMARK_MS", default_value_t = 500, value_parser = value_parser!(u64).range(1..))]
     pub watermark_ms: u64,

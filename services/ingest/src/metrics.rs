@@ -15,7 +15,7 @@ use opentelemetry_semantic_conventions::attribute;
 
 use protocol::{CommitAnswer, TopicPartition};
 
-use crate::{member::Rows, progress::Progress};
+use crate::{clickhouse::Findings, member::Rows, progress::Progress};
 
 /// Seconds from Kafka's receipt of a record to its rows being durable. A ranking is meant to follow within a second or two.
 const FRESHNESS_BOUNDARIES: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0];
@@ -32,6 +32,8 @@ pub(crate) struct Metrics {
     dead_letters: Counter<u64>,
     repeats: Counter<u64>,
     replays: Counter<u64>,
+    audited: Counter<u64>,
+    audit_findings: Counter<u64>,
     freshness: Histogram<f64>,
     standing: Arc<Mutex<Standing>>,
 }
@@ -43,6 +45,8 @@ pub(crate) struct Standing {
     pub(crate) buffered_bytes: u64,
     /// The bound of the same, in bytes.
     pub(crate) buffered_bytes_max: u64,
+    /// Memory that the windows take which recognise repeats, in bytes.
+    pub(crate) windows_bytes: u64,
     /// How long ago the oldest range was sealed that is not durable yet, for each partition that has one.
     pub(crate) range_ages: Vec<(TopicPartition, Duration)>,
     /// How far back a repeat is recognised in memory, for each partition, in milliseconds.
@@ -83,6 +87,16 @@ impl Metrics {
                 .u64_counter("flywheel.ingest.replays")
                 .with_unit("{range}")
                 .with_description("Declared ranges that were read again because their rows were not all there.")
+                .build(),
+            audited: meter
+                .u64_counter("flywheel.ingest.audited")
+                .with_unit("{offset}")
+                .with_description("Offsets whose rows were counted after they were written.")
+                .build(),
+            audit_findings: meter
+                .u64_counter("flywheel.ingest.audit.findings")
+                .with_unit("{row}")
+                .with_description("Rows that the audit found doubled or missing. Anything but 0 is an error.")
                 .build(),
             freshness: kit::telemetry::seconds_histogram(
                 &meter,
@@ -157,6 +171,14 @@ impl Metrics {
         self.commit_duration.record(took.as_secs_f64(), &attributes);
     }
 
+    /// An audit of so many offsets ended.
+    pub(crate) fn audited(&self, offsets: u32, findings: Findings) {
+        self.audited.add(u64::from(offsets), &[]);
+        for (finding, count) in [("doubled", findings.doubled), ("missing", findings.missing)] {
+            self.audit_findings.add(count, &[KeyValue::new("flywheel.finding", finding)]);
+        }
+    }
+
     /// How the loop stands now.
     pub(crate) fn stands(&self, standing: Standing) {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
@@ -171,19 +193,17 @@ fn labels(partition: TopicPartition) -> [KeyValue; 2] {
 }
 
 fn observe_standing(meter: &Meter, standing: &Arc<Mutex<Standing>>) {
-    let gauges: [(&'static str, &'static str, fn(&Standing) -> u64); 2] = [
-        ("flywheel.ingest.buffered", "Memory taken by rows that are not durable yet.", |now| now.buffered_bytes),
-        ("flywheel.ingest.buffered.limit", "Intake rests while so much is buffered.", |now| now.buffered_bytes_max),
-    ];
-    for (name, description, value) in gauges {
+    let bytes = |name, description, value: fn(&Standing) -> u64| {
         let standing = Arc::clone(standing);
         let gauge = meter.u64_observable_gauge(name).with_unit("By").with_description(description);
-        gauge
-            .with_callback(move |observer| {
-                observer.observe(value(&standing.lock().unwrap_or_else(PoisonError::into_inner)), &[]);
-            })
-            .build();
-    }
+        let gauge = gauge.with_callback(move |observer| {
+            observer.observe(value(&standing.lock().unwrap_or_else(PoisonError::into_inner)), &[]);
+        });
+        gauge.build();
+    };
+    bytes("flywheel.ingest.buffered", "Memory taken by rows that are not durable yet.", |now| now.buffered_bytes);
+    bytes("flywheel.ingest.buffered.limit", "Intake rests while so much is buffered.", |now| now.buffered_bytes_max);
+    bytes("flywheel.ingest.repeats.memory", "Memory taken by what recognises repeats.", |now| now.windows_bytes);
     let aging = Arc::clone(standing);
     meter
         .f64_observable_gauge("flywheel.ingest.range.age")

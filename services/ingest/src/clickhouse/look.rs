@@ -32,14 +32,20 @@ struct Greatest {
     greatest: i64,
 }
 
-/// The tables that records of a topic make rows in, each at most one of a record.
-fn tables(topic: Topic) -> &'static [&'static str] {
+/// The tables that hold a topic's records: each record that is more than a marker has exactly one row in one of them.
+pub(super) fn primary_tables(topic: Topic) -> &'static [&'static str] {
     match topic.0 {
-        REQUESTS => &["request_texts", "requests", "dead_letters", "repeats"],
+        REQUESTS => &["requests", "dead_letters", "repeats"],
         USAGE => &["usage", "needs", "dead_letters", "repeats"],
         CATALOG => &["teams", "features", "accounts", "dead_letters", "repeats"],
         _ => &[],
     }
+}
+
+/// All tables in which a record of the topic may have a row: at most one in each.
+fn tables(topic: Topic) -> impl Iterator<Item = &'static str> {
+    let texts = (topic.0 == REQUESTS).then_some("request_texts");
+    texts.into_iter().chain(primary_tables(topic).iter().copied())
 }
 
 /// Which of the parts' offsets have rows.
@@ -104,7 +110,7 @@ pub(crate) async fn is_dead(client: &Client, group: &Group) -> Result<bool, Erro
     Ok(running == 0)
 }
 
-async fn ask<T>(client: &Client, sql: &str) -> Result<Vec<T>, Error>
+pub(super) async fn ask<T>(client: &Client, sql: &str) -> Result<Vec<T>, Error>
 where
     T: clickhouse::RowOwned + clickhouse::RowRead,
 {
@@ -113,14 +119,14 @@ where
 }
 
 /// The condition that picks the topic's rows where several topics share a table. Names and numbers are our own.
-fn of(table: &str, topic: Topic) -> String {
+pub(super) fn of(table: &str, topic: Topic) -> String {
     match table {
         "dead_letters" | "repeats" => format!("topic = '{}' AND ", topic.0),
         _ => String::new(),
     }
 }
 
-fn between(partition: Partition, first: Offset, end: Option<Offset>) -> String {
+pub(super) fn between(partition: Partition, first: Offset, end: Option<Offset>) -> String {
     let end = end.map(|end| format!(" AND offset < {}", end.0)).unwrap_or_default();
     format!("(partition = {} AND offset >= {}{end})", partition.0, first.0)
 }

@@ -2,11 +2,14 @@
 //!
 //! - `insert`: one insert, whose answer says no more than is known.
 //! - `look`: which offsets have a row, and whether an insert still runs.
+//! - `audit`: whether every record has its one row.
 
+mod audit;
 mod insert;
 mod look;
 
 pub(crate) use self::{
+    audit::{Findings, audit},
     insert::{insert, tell},
     look::{Found, is_dead, look, rows_beyond},
 };

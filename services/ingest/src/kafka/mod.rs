@@ -261,7 +261,7 @@ impl Member {
         self.left = Some(sender);
         drop(self);
         // It ends when the sender is dropped. Without a word the group learns of it when the session ends.
-        drop(left.recv_timeout(wait_max));
+        let _left_or_late = left.recv_timeout(wait_max);
     }
 }
 

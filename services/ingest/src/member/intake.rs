@@ -136,8 +136,7 @@ pub(crate) fn push(
     if open.wants_link() {
         open.links.extend(kit::propagation::link_of(&headers));
     }
-    let headers: SmallVec<[(&str, Option<&[u8]>); HEADERS]> =
-        headers.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+    let headers: SmallVec<[_; HEADERS]> = headers.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
     let place = place(Partition(partition.partition.0), message.offset(), message.timestamp_ms());
     let record = Record {
         topic,

@@ -23,7 +23,19 @@ pub(crate) struct Lane {
     pub(crate) opened_at: Option<Instant>,
     /// Whole ranges, in order, until they are durable.
     pub(crate) held: VecDeque<Held>,
+    /// What is to be audited next.
+    pub(crate) unaudited: Option<Unaudited>,
 }
+
+/// A stretch of the partition that is durable, and how many records were read in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unaudited {
+    pub(crate) range: Range,
+    pub(crate) records: u64,
+}
+
+/// The longest stretch that is audited at once, in offsets: where more is written between two audits, the newest are.
+const AUDIT_OFFSETS_MAX: u32 = 200_000;
 
 /// What is done with a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +85,7 @@ impl Lane {
             open: Rows::default(),
             opened_at: None,
             held: VecDeque::new(),
+            unaudited: None,
         }
     }
 
@@ -91,7 +104,21 @@ impl Lane {
     /// Forgets the ranges below `through` and returns them.
     pub(crate) fn durable(&mut self, through: Offset) -> Vec<Held> {
         let count = self.held.iter().take_while(|held| held.range.end() <= through).count();
-        self.held.drain(..count).collect()
+        let durable: Vec<Held> = self.held.drain(..count).collect();
+        for held in &durable {
+            self.audit_later(held.range, held.rows.records);
+        }
+        durable
+    }
+
+    /// Joins the range to the stretch that is audited next, or begins a new one with it.
+    fn audit_later(&mut self, range: Range, records: u64) {
+        let joined = self.unaudited.filter(|before| before.range.end() == range.first()).and_then(|before| {
+            let joined = Range::new(before.range.first(), range.end())?;
+            (joined.length() <= AUDIT_OFFSETS_MAX)
+                .then_some(Unaudited { range: joined, records: before.records + records })
+        });
+        self.unaudited = Some(joined.unwrap_or(Unaudited { range, records }));
     }
 
     /// Memory that its rows take, in bytes.

@@ -31,7 +31,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clickhouse::{self as ch, Found},
+    clickhouse::{self as ch, Findings, Found},
     config::IngestConfig,
     kafka::{Member, Told},
     metrics::{Metrics, Standing},
@@ -42,7 +42,7 @@ use crate::{
 pub(crate) use self::{intake::push, rows::Rows};
 
 use self::{
-    lane::{Lane, Reading, Stage},
+    lane::{Lane, Reading, Stage, Unaudited},
     tasks::{Answer, Tasks, Written},
 };
 
@@ -80,6 +80,7 @@ pub(crate) struct Ingest {
     kafka_trouble: Option<String>,
     commit_sent_at: Option<Instant>,
     reported_at: Instant,
+    audited_at: Instant,
     ended: Option<StopReason>,
 }
 
@@ -124,6 +125,7 @@ impl Ingest {
             kafka_trouble: None,
             commit_sent_at: None,
             reported_at: Instant::now(),
+            audited_at: Instant::now(),
             ended: None,
         })
     }
@@ -150,6 +152,7 @@ impl Ingest {
             busy |= self.drain()?;
             self.flush_if_due();
             self.report_if_due();
+            self.audit_if_due();
             self.inputs.push_back(Input::Tick);
             self.step()?;
             match self.ended.take() {
@@ -259,6 +262,7 @@ impl Ingest {
                     let answer = self.inserted(written);
                     self.inputs.push_back(Input::Inserted(id, answer));
                 }
+                Answer::Audited(part, findings) => self.audited(part, findings),
                 Answer::Failed(what, error) => self.in_trouble(what, &error),
             }
             self.step()?;
@@ -324,9 +328,39 @@ impl Ingest {
         self.metrics.stands(Standing {
             buffered_bytes: lanes().map(|(_, lane)| lane.bytes() as u64).sum(),
             buffered_bytes_max: self.config.rows_bytes_max() as u64,
+            windows_bytes: lanes().map(|(_, lane)| lane.window.bytes() as u64).sum(),
             range_ages: ages.collect(),
             horizons_ms: lanes().map(|(partition, lane)| (*partition, lane.window.horizon_ms())).collect(),
         });
+    }
+
+    fn audit_if_due(&mut self) {
+        if self.audited_at.elapsed() < Duration::from_secs(self.config.audit_s) {
+            return;
+        }
+        self.audited_at = Instant::now();
+        for (partition, lane) in &mut self.lanes {
+            if let Some(Unaudited { range, records }) = lane.unaudited.take() {
+                self.tasks.audit(Part { partition: *partition, range }, records);
+            }
+        }
+    }
+
+    fn audited(&mut self, part: Part, findings: Findings) {
+        self.answers_again();
+        self.metrics.audited(part.range.length(), findings);
+        let Findings { doubled, missing } = findings;
+        if doubled + missing > 0 {
+            tracing::error!(
+                kafka.topic = part.partition.topic.0,
+                kafka.partition = part.partition.partition.0,
+                first_offset = part.range.first().0,
+                end_offset = part.range.end().0,
+                doubled,
+                missing,
+                "the audit found rows that are doubled or missing"
+            );
+        }
     }
 
     /// Declares what has been open for long enough.

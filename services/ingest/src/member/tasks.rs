@@ -8,12 +8,12 @@ use std::{
 };
 
 use clickhouse::Client;
-use protocol::{Group, Input, InsertAnswer, Look, Offset, Range, RequestId, Token, TopicPartition};
+use protocol::{Group, Input, InsertAnswer, Look, Offset, Part, Range, RequestId, Token, TopicPartition};
 use tokio::runtime::Handle;
 use tracing::Instrument as _;
 
 use crate::{
-    clickhouse::{self as ch, Found},
+    clickhouse::{self as ch, Findings, Found},
     kafka::{Consumer, fetch_committed, input_topic},
     metrics::Metrics,
     repeats::{Window, history},
@@ -34,6 +34,8 @@ pub(crate) enum Answer {
     Searched(TopicPartition, u64, Range, BTreeSet<Offset>),
     /// An insert ended.
     Inserted(RequestId, Written),
+    /// What an audit found.
+    Audited(Part, Findings),
     /// Something could not be asked; it is asked again.
     Failed(&'static str, String),
 }
@@ -159,6 +161,17 @@ impl Tasks {
                     Err(error) if tasks.failed("what was said before", &error).await => {}
                     Err(_) => return,
                 }
+            }
+        });
+    }
+
+    /// Counts the rows of a durable range. An audit that fails is left to the next.
+    pub(crate) fn audit(&self, part: Part, records: u64) {
+        let tasks = self.clone();
+        self.runtime.spawn(async move {
+            match ch::audit(&tasks.client, &part, records).await {
+                Ok(findings) => tasks.answer(Answer::Audited(part, findings)),
+                Err(error) => tasks.answer(Answer::Failed("whether all rows are there", error.to_string())),
             }
         });
     }

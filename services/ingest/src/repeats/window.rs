@@ -23,15 +23,9 @@ impl Limits {
     /// A map of 2¹⁸ slots holds 7/8 of them; a slot takes 17 bytes.
     pub(crate) const USAGE: Self = Self { generation_offsets: 7 << 15, generations: 4 };
 
-    /// Requests and the catalog: 2.1 MiB a partition at most. ClickHouse knows what lies below the window, so it need only
-    /// reach back over what may not be durable yet: 86,016 offsets at least.
+    /// Requests and the catalog: 2.1 MiB a partition at most. ClickHouse knows what lies below the window, and whoever
+    /// asks it waits until that is durable: 86,016 offsets at least keep such waits rare.
     pub(crate) const FOR_EVER: Self = Self { generation_offsets: 7 << 12, generations: 4 };
-
-    /// The window reaches back over so many offsets at least: over all that is not durable, where [`Rule::ForEver`] relies on
-    /// ClickHouse for the rest.
-    pub(crate) const fn offsets_min(self) -> i64 {
-        self.generation_offsets * (self.generations - 1)
-    }
 
     /// The first offset that the window covers when the record at `offset` is judged.
     pub(crate) const fn floor(self, offset: i64) -> i64 {
