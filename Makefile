@@ -46,6 +46,10 @@ simulate: ## Simulate ingest with crashes, delays and lies for SECONDS (60), fro
 	cargo build --locked --package protocol --features simulator --bin simulate
 	exec target/debug/simulate $(or $(SECONDS),60) $(SEED)
 
+.PHONY: fuzz
+fuzz: ## Fuzz the reader of events for SECONDS (60); what breaks it is left in target/fuzz/finds
+	exec fuzz/run $(or $(SECONDS),60)
+
 .PHONY: chaos
 chaos: ## Kill, freeze and cut off the real parts under load for ROUNDS (40), from SEED if given, and compare every row
 	deploy/dev/check-prerequisites --own-stack

@@ -28,58 +28,104 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// Whether the data is of a type whose members [`crate::flat`] keeps. It could not read the others; this spares the try.
+    pub(crate) fn is_flat(&self) -> bool {
+        match self.event_type {
+            EventType::RequestStated
+            | EventType::RequestWithdrawn
+            | EventType::UsageObserved
+            | EventType::NeedSignaled => true,
+            EventType::TeamDefined | EventType::FeatureDefined | EventType::AccountDefined => false,
+        }
+    }
+
     /// The event with these attributes.
     pub(crate) fn with(self, body: Body<Cow<'a, str>>) -> Decoded<'a> {
         Event { id: self.id, source: self.source, time: self.time, body }
     }
 }
 
-/// The headers that we read, found in one pass. Kafka lets a name come twice; we do not, since readers disagree about
-/// which counts.
-pub(crate) struct Headers<'a>([Header<'a>; READ.len()]);
-
+/// A required attribute.
 #[derive(Clone, Copy)]
+enum Attribute {
+    Specversion,
+    Id,
+    Source,
+    Type,
+    Time,
+}
+
+impl Attribute {
+    const ALL: [Self; 5] = [Self::Specversion, Self::Id, Self::Source, Self::Type, Self::Time];
+
+    /// What its header is called.
+    fn header(self) -> &'static str {
+        match self {
+            Self::Specversion => "ce_specversion",
+            Self::Id => "ce_id",
+            Self::Source => "ce_source",
+            Self::Type => "ce_type",
+            Self::Time => "ce_time",
+        }
+    }
+
+    /// What its member is called.
+    fn member(self) -> &'static str {
+        match self {
+            Self::Specversion => "specversion",
+            Self::Id => "id",
+            Self::Source => "source",
+            Self::Type => "type",
+            Self::Time => "time",
+        }
+    }
+}
+
+const CONTENT_TYPE: &str = "content-type";
+
+/// The headers that we read, found in one pass.
+#[derive(Default)]
+pub(crate) struct Headers<'a> {
+    content_type: Header<'a>,
+    attributes: [Header<'a>; 5],
+}
+
+/// A header. Kafka lets a name come twice; we do not, since readers disagree about which counts.
+#[derive(Clone, Copy, Default)]
 enum Header<'a> {
+    #[default]
     Missing,
     Once(Option<&'a [u8]>),
     Twice,
 }
 
-const CONTENT_TYPE: &str = "content-type";
-const READ: [&str; 6] = [BINARY.specversion, BINARY.id, BINARY.source, BINARY.event_type, BINARY.time, CONTENT_TYPE];
-
-/// What the attributes are called.
-struct Names {
-    specversion: &'static str,
-    event_type: &'static str,
-    id: &'static str,
-    source: &'static str,
-    time: &'static str,
-}
-
-const BINARY: Names =
-    Names { specversion: "ce_specversion", event_type: "ce_type", id: "ce_id", source: "ce_source", time: "ce_time" };
-const STRUCTURED: Names =
-    Names { specversion: "specversion", event_type: "type", id: "id", source: "source", time: "time" };
-
 impl<'a> Headers<'a> {
     /// Finds them. Names are read in any case.
     pub(crate) fn of(record: &Record<'a>) -> Self {
-        let mut found = [Header::Missing; READ.len()];
+        let mut headers = Self::default();
         for (name, value) in record.headers {
-            if let Some(at) = READ.iter().position(|known| known.eq_ignore_ascii_case(name)) {
-                found[at] = match found[at] {
+            if let Some(header) = headers.slot(name) {
+                *header = match header {
                     Header::Missing => Header::Once(*value),
                     Header::Once(_) | Header::Twice => Header::Twice,
                 };
             }
         }
-        Self(found)
+        headers
+    }
+
+    fn slot(&mut self, name: &str) -> Option<&mut Header<'a>> {
+        let is = |known: &str| name == known || name.eq_ignore_ascii_case(known);
+        if is(CONTENT_TYPE) {
+            return Some(&mut self.content_type);
+        }
+        let attribute = Attribute::ALL.into_iter().find(|attribute| is(attribute.header()))?;
+        Some(&mut self.attributes[attribute as usize])
     }
 
     /// The mode, by the content type. Other formats than JSON are refused.
     pub(crate) fn mode(&self) -> Result<Mode, Reject> {
-        let Some(content_type) = self.text(CONTENT_TYPE)? else {
+        let Some(content_type) = self.content_type.text(CONTENT_TYPE)? else {
             return Ok(Mode::Binary);
         };
         let media_type = media_type(content_type);
@@ -93,23 +139,27 @@ impl<'a> Headers<'a> {
         }
         Err(Reject::at(CONTENT_TYPE, Reason::UnsupportedContentType, "only JSON is read, one event a record"))
     }
+}
 
-    /// The header of this name, one of [`READ`], as text.
-    fn text(&self, name: &'static str) -> Result<Option<&'a str>, Reject> {
-        let found = READ.iter().position(|known| *known == name).map_or(Header::Missing, |at| self.0[at]);
-        match found {
-            Header::Missing | Header::Once(None) => Ok(None),
-            Header::Once(Some(bytes)) => std::str::from_utf8(bytes)
+impl<'a> Header<'a> {
+    /// The value as text, if there is one.
+    #[inline]
+    fn text(self, name: &str) -> Result<Option<&'a str>, Reject> {
+        match self {
+            Self::Missing | Self::Once(None) => Ok(None),
+            Self::Once(Some(bytes)) => std::str::from_utf8(bytes)
                 .map(Some)
                 .map_err(|_| Reject::at(name, Reason::InvalidUtf8, "the header is not UTF-8")),
-            Header::Twice => Err(Reject::at(name, Reason::DuplicateField, "the header is there twice")),
+            Self::Twice => Err(Reject::at(name, Reason::DuplicateField, "the header is there twice")),
         }
     }
 }
 
 /// The attributes in binary mode: `ce_id`, `ce_source`, ...
 pub(crate) fn from_headers<'a>(record: &Record<'a>, headers: &Headers<'a>) -> Result<Context<'a>, Reject> {
-    context(record, &BINARY, |name| Ok(headers.text(name)?.map(Cow::Borrowed)))
+    context(record, Attribute::header, |attribute| {
+        Ok(headers.attributes[attribute as usize].text(attribute.header())?.map(Cow::Borrowed))
+    })
 }
 
 /// The attributes in structured mode. One that is null is not there, as CloudEvents' JSON format has it.
@@ -119,37 +169,41 @@ pub(crate) fn from_members<'a>(record: &Record<'a>, members: &impl Members<'a>) 
     {
         return Err(Reject::at("datacontenttype", Reason::UnsupportedContentType, "only JSON is read"));
     }
-    context(record, &STRUCTURED, |name| match members.find(name)? {
+    context(record, Attribute::member, |attribute| match members.find(attribute.member())? {
         None | Some(Node::Null) => Ok(None),
         Some(Node::String(text)) => Ok(Some(text.clone())),
         Some(other) => {
-            Err(Reject::at(name, Reason::InvalidAttribute, format!("expected a string, found {}", other.kind())))
+            let detail = format!("expected a string, found {}", other.kind());
+            Err(Reject::at(attribute.member(), Reason::InvalidAttribute, detail))
         }
     })
 }
 
 fn context<'a>(
     record: &Record<'_>,
-    names: &Names,
-    attribute: impl Fn(&'static str) -> Result<Option<Cow<'a, str>>, Reject>,
+    name: impl Fn(Attribute) -> &'static str,
+    value: impl Fn(Attribute) -> Result<Option<Cow<'a, str>>, Reject>,
 ) -> Result<Context<'a>, Reject> {
-    let required =
-        |name| attribute(name)?.ok_or_else(|| Reject::at(name, Reason::MissingAttribute, "the attribute is required"));
+    let required = |attribute| {
+        value(attribute)?
+            .ok_or_else(|| Reject::at(name(attribute), Reason::MissingAttribute, "the attribute is required"))
+    };
 
-    if required(names.specversion)? != "1.0" {
-        return Err(Reject::at(names.specversion, Reason::UnsupportedSpecversion, "only 1.0 is read"));
+    if required(Attribute::Specversion)? != "1.0" {
+        let name = name(Attribute::Specversion);
+        return Err(Reject::at(name, Reason::UnsupportedSpecversion, "only 1.0 is read"));
     }
-    let event_type = EventType::from_name(&required(names.event_type)?)
-        .ok_or_else(|| Reject::at(names.event_type, Reason::UnknownType, "no event of this type is known"))?;
+    let event_type = EventType::from_name(&required(Attribute::Type)?)
+        .ok_or_else(|| Reject::at(name(Attribute::Type), Reason::UnknownType, "no event of this type is known"))?;
     if event_type.topic() != record.topic {
         let detail = format!("{event_type} belongs on another topic");
-        return Err(Reject::at(names.event_type, Reason::WrongTopic, detail));
+        return Err(Reject::at(name(Attribute::Type), Reason::WrongTopic, detail));
     }
     Ok(Context {
         event_type,
-        id: identifying(names.id, required(names.id)?)?,
-        source: identifying(names.source, required(names.source)?)?,
-        time: time(names.time, &required(names.time)?, record.timestamp)?,
+        id: identifying(name(Attribute::Id), required(Attribute::Id)?)?,
+        source: identifying(name(Attribute::Source), required(Attribute::Source)?)?,
+        time: time(name(Attribute::Time), &required(Attribute::Time)?, record.timestamp)?,
     })
 }
 
@@ -160,12 +214,17 @@ fn identifying<'a>(name: &str, text: Cow<'a, str>) -> Result<Cow<'a, str>, Rejec
         "it is empty".to_owned()
     } else if text.len() > limits::ATTRIBUTE_BYTES_MAX {
         format!("{} bytes, at most {} are taken", text.len(), limits::ATTRIBUTE_BYTES_MAX)
-    } else if text.chars().any(char::is_control) {
+    } else if !is_printable_ascii(&text) && text.chars().any(char::is_control) {
         "it holds control characters".to_owned()
     } else {
         return Ok(text);
     };
     Err(Reject::at(name, Reason::InvalidAttribute, fault))
+}
+
+fn is_printable_ascii(text: &str) -> bool {
+    // To the end in any case, which is what compiles to vector instructions.
+    text.bytes().fold(true, |printable, byte| printable & matches!(byte, b' '..=b'~'))
 }
 
 fn time(name: &str, text: &str, received: Timestamp) -> Result<Timestamp, Reject> {

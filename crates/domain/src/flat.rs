@@ -1,20 +1,20 @@
 //! The usual event read without a tree: data, or attributes around data, whose members are strings and whole numbers.
 //!
 //! This reads a part of JSON, strings without escapes and integers among it, and nothing else: whatever is unusual or
-//! wrong makes it give up, and then the tree in [`crate::json`] decides. What it reads means the same in both.
+//! wrong makes it give up, and then the tree in [`crate::json`] decides. What it reads means the same in both: what the
+//! members may be is decided in [`crate::data`] and [`crate::envelope`], whichever way they were read.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use crate::{
-    event::EventType,
     json::{Members, Node},
-    record::Reject,
+    record::{Reason, Reject},
 };
 
 /// The members of an object that is flat.
 #[derive(Default)]
 pub(crate) struct Flat<'a> {
-    members: [Option<Node<'a>>; NAMES.len()],
+    members: [Option<Node<'a>>; MEMBERS],
 }
 
 /// An event in structured mode.
@@ -22,100 +22,89 @@ pub(crate) struct Flat<'a> {
 pub(crate) struct Whole<'a> {
     /// What is beside the data.
     pub(crate) attributes: Flat<'a>,
-    data: Option<Flat<'a>>,
+    /// The data, empty if there is none.
+    pub(crate) data: Flat<'a>,
 }
 
-/// The members that are kept: all that the types of [`is_flat`] have, and the attributes.
-const NAMES: [&str; 19] = [
-    "team",
-    "feature",
-    "account",
-    "operation",
-    "count",
-    "duration_us",
-    "outcome",
-    "signal",
-    "importance",
-    "channel",
-    "text",
-    "requester",
-    "ref",
-    "specversion",
-    "id",
-    "source",
-    "type",
-    "time",
-    "datacontenttype",
-];
+/// How many members may be kept: all that the frequent types of events have, and the attributes.
+const MEMBERS: usize = 19;
 
-fn position(name: &str) -> Option<usize> {
-    NAMES.iter().position(|known| *known == name)
-}
-
-/// Whether the data of this type of event is flat: no other member than those in [`NAMES`] is read.
-fn is_flat(event_type: EventType) -> bool {
-    match event_type {
-        EventType::RequestStated | EventType::RequestWithdrawn | EventType::UsageObserved | EventType::NeedSignaled => {
-            true
-        }
-        EventType::TeamDefined | EventType::FeatureDefined | EventType::AccountDefined => false,
-    }
+/// Where the member of this name is kept.
+#[inline]
+fn place(name: &[u8]) -> Option<usize> {
+    Some(match name {
+        b"team" => 0,
+        b"feature" => 1,
+        b"account" => 2,
+        b"operation" => 3,
+        b"count" => 4,
+        b"duration_us" => 5,
+        b"outcome" => 6,
+        b"signal" => 7,
+        b"importance" => 8,
+        b"channel" => 9,
+        b"text" => 10,
+        b"requester" => 11,
+        b"ref" => 12,
+        b"specversion" => 13,
+        b"id" => 14,
+        b"source" => 15,
+        b"type" => 16,
+        b"time" => 17,
+        b"datacontenttype" => 18,
+        _ => return None,
+    })
 }
 
 impl<'a> Flat<'a> {
-    /// The data of an event of this type, if this way can read it.
-    pub(crate) fn data(event_type: EventType, text: &'a str) -> Option<Self> {
-        let mut data = Self::default();
+    /// Reads the object that is all of the text, if this way can.
+    pub(crate) fn read(&mut self, text: &'a str) -> Option<()> {
         let mut reader = Reader { text, at: 0 };
-        if !is_flat(event_type) {
-            return None;
-        }
-        reader.object(|reader, name| data.keep(name, reader.value()?))?;
-        reader.end()?;
-        Some(data)
+        reader.object(|reader, name| self.keep(name, reader.value()?))?;
+        reader.end()
     }
 
     /// Keeps a member that may be read. One that comes twice is a fault, and faults are the tree's.
-    fn keep(&mut self, name: &str, value: Node<'a>) -> Option<()> {
-        match position(name) {
-            Some(at) if self.members[at].is_some() => None,
-            Some(at) => {
-                self.members[at] = Some(value);
-                Some(())
+    #[inline]
+    fn keep(&mut self, name: &[u8], value: Node<'a>) -> Option<()> {
+        if let Some(at) = place(name) {
+            let member = &mut self.members[at];
+            if member.is_some() {
+                return None;
             }
-            None => Some(()),
+            *member = Some(value);
         }
+        Some(())
     }
 }
 
 impl<'a> Members<'a> for Flat<'a> {
+    #[inline]
     fn find(&self, name: &'static str) -> Result<Option<&Node<'a>>, Reject> {
-        Ok(position(name).and_then(|at| self.members[at].as_ref()))
+        match place(name.as_bytes()) {
+            Some(at) => Ok(self.members[at].as_ref()),
+            // It may have been there: the tree knows.
+            None => Err(Reject::at(name, Reason::MissingField, "the member was not kept")),
+        }
     }
 }
 
 impl<'a> Whole<'a> {
-    /// The event, if this way can read it.
-    pub(crate) fn read(text: &'a str) -> Option<Self> {
-        let mut whole = Self::default();
+    /// Reads the object that is all of the text, if this way can.
+    pub(crate) fn read(&mut self, text: &'a str) -> Option<()> {
+        let Self { attributes, data } = self;
+        let mut data_seen = false;
         let mut reader = Reader { text, at: 0 };
         reader.object(|reader, name| {
-            if name != "data" {
-                return whole.attributes.keep(name, reader.value()?);
+            if name != b"data" {
+                return attributes.keep(name, reader.value()?);
             }
-            if whole.data.is_some() {
+            if std::mem::replace(&mut data_seen, true) {
                 return None;
             }
-            let data = whole.data.insert(Flat::default());
             reader.object(|reader, name| data.keep(name, reader.value()?))
         })?;
-        reader.end()?;
-        Some(whole)
-    }
-
-    /// The data, if it is of a type that this way can read.
-    pub(crate) fn data(&self, event_type: EventType) -> Option<&Flat<'a>> {
-        self.data.as_ref().filter(|_| is_flat(event_type))
+        reader.end()
     }
 }
 
@@ -126,8 +115,9 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads an object; `member` reads each value.
-    fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+    /// Reads an object; `member` is given each name and reads the value.
+    #[inline]
+    fn object(&mut self, mut member: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
         self.token(b'{')?;
         if self.peek()? == b'}' {
             return self.token(b'}');
@@ -135,71 +125,73 @@ impl<'a> Reader<'a> {
         loop {
             let name = self.string()?;
             self.token(b':')?;
-            member(self, name)?;
-            match self.peek()? {
-                b',' => self.at += 1,
-                _ => return self.token(b'}'),
+            member(self, &self.text.as_bytes()[name])?;
+            if self.peek()? != b',' {
+                return self.token(b'}');
             }
+            self.at += 1;
         }
     }
 
+    #[inline]
     fn value(&mut self) -> Option<Node<'a>> {
-        match self.peek()? {
-            b'"' => self.string().map(|text| Node::String(Cow::Borrowed(text))),
-            _ => self.integer().map(Node::Integer),
+        if self.peek()? == b'"' {
+            let text = self.string()?;
+            Some(Node::String(Cow::Borrowed(self.text.get(text)?)))
+        } else {
+            self.integer().map(Node::Integer)
         }
     }
 
-    /// A string without escapes.
-    fn string(&mut self) -> Option<&'a str> {
+    /// Where a string without escapes stands.
+    #[inline]
+    fn string(&mut self) -> Option<Range<usize>> {
         self.token(b'"')?;
         let rest = &self.text.as_bytes()[self.at..];
         let length = plain(rest);
-        if rest.get(length) != Some(&b'"') {
+        if *rest.get(length)? != b'"' {
             return None;
         }
-        let text = self.text.get(self.at..self.at + length)?;
-        self.at += length + 1;
-        Some(text)
+        let start = self.at;
+        self.at = start + length + 1;
+        Some(start..start + length)
     }
 
-    /// A number of digits alone, few enough for 64 bits, the first not 0 unless it is all.
+    /// Digits alone, few enough for 64 bits, the first not 0 unless it is all.
+    #[inline]
     fn integer(&mut self) -> Option<u64> {
         let rest = &self.text.as_bytes()[self.at..];
-        let mut value = 0;
-        let mut length = 0;
-        while let Some(digit) = rest.get(length).filter(|byte| byte.is_ascii_digit()) {
-            if length == 18 {
-                return None;
-            }
-            value = value * 10 + u64::from(digit - b'0');
-            length += 1;
-        }
-        if length == 0 || (length > 1 && rest[0] == b'0') {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if !(1..=18).contains(&digits) || (digits > 1 && rest[0] == b'0') {
             return None;
         }
-        self.at += length;
-        Some(value)
+        self.at += digits;
+        Some(rest[..digits].iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')))
     }
 
     /// This token, and the blanks before it.
+    #[inline]
     fn token(&mut self, token: u8) -> Option<()> {
         (self.peek()? == token).then(|| self.at += 1)
     }
 
     /// The next byte that is not blank.
+    #[inline]
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.text.as_bytes().get(self.at)? {
-                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
-                byte => return Some(*byte),
+        let mut byte = *self.text.as_bytes().get(self.at)?;
+        while byte <= b' ' {
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return None;
             }
+            self.at += 1;
+            byte = *self.text.as_bytes().get(self.at)?;
         }
+        Some(byte)
     }
 
     /// Nothing but blanks to the end.
     fn end(&mut self) -> Option<()> {
-        self.peek().is_none().then_some(())
+        self.text.as_bytes()[self.at..].iter().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).then_some(())
     }
 }
 

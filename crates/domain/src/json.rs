@@ -29,6 +29,7 @@ pub(crate) trait Members<'a> {
     fn find(&self, name: &'static str) -> Result<Option<&Node<'a>>, Reject>;
 
     /// The member of this name, which must not be null if it is there.
+    #[inline]
     fn optional(&self, name: &'static str) -> Result<Option<&Node<'a>>, Reject> {
         match self.find(name)? {
             Some(Node::Null) => Err(Reject::at(name, Reason::NullValue, "null is no value; leave the member out")),
@@ -37,6 +38,7 @@ pub(crate) trait Members<'a> {
     }
 
     /// The member of this name, which must be there.
+    #[inline]
     fn required(&self, name: &'static str) -> Result<&Node<'a>, Reject> {
         self.optional(name)?.ok_or_else(|| Reject::at(name, Reason::MissingField, "the member is required"))
     }

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 
 use crate::{
     data,
-    envelope::{self, Headers, Mode},
+    envelope::{self, Context, Headers, Mode},
     event::Event,
     flat::{Flat, Whole},
     json::{self, Members as _},
@@ -164,11 +164,13 @@ impl fmt::Display for Reason {
 
 impl Reject {
     /// A fault of the member or header of this name.
+    #[cold]
     pub(crate) fn at(name: &str, reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, pointer: format!("/{name}"), detail: detail.into() }
     }
 
     /// A fault of the whole.
+    #[cold]
     pub(crate) fn whole(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, pointer: String::new(), detail: detail.into() }
     }
@@ -233,16 +235,17 @@ fn decode_flat<'a>(record: &Record<'a>) -> Option<Decoded<'a>> {
     let headers = Headers::of(record);
     match headers.mode().ok()? {
         Mode::Binary => {
-            let context = envelope::from_headers(record, &headers).ok()?;
-            let data = Flat::data(context.event_type, std::str::from_utf8(payload).ok()?)?;
+            let context = envelope::from_headers(record, &headers).ok().filter(Context::is_flat)?;
+            let mut data = Flat::default();
+            data.read(std::str::from_utf8(payload).ok()?)?;
             let body = data::body(context.event_type, &data).ok()?;
             Some(context.with(body))
         }
         Mode::Structured => {
-            let whole = Whole::read(std::str::from_utf8(payload).ok()?)?;
-            let context = envelope::from_members(record, &whole.attributes).ok()?;
-            let data = whole.data(context.event_type)?;
-            let body = data::body(context.event_type, data).ok()?;
+            let mut whole = Whole::default();
+            whole.read(std::str::from_utf8(payload).ok()?)?;
+            let context = envelope::from_members(record, &whole.attributes).ok().filter(Context::is_flat)?;
+            let body = data::body(context.event_type, &whole.data).ok()?;
             Some(context.with(body))
         }
     }

@@ -16,14 +16,14 @@ fn main() {
 }
 
 /// Attributes in the headers, as our emitters write them.
-#[divan::bench(args = samples())]
+#[divan::bench(args = samples(), sample_size = 1000)]
 fn binary(bencher: Bencher<'_, '_>, sample: &Sample) {
     let headers = sample.headers();
     run(bencher, &sample.record(&headers, &sample.data));
 }
 
 /// The whole event in the value.
-#[divan::bench(args = samples())]
+#[divan::bench(args = samples(), sample_size = 1000)]
 fn structured(bencher: Bencher<'_, '_>, sample: &Sample) {
     let headers = [("content-type", Some(&b"application/cloudevents+json"[..]))];
     run(bencher, &sample.record(&headers, &sample.whole()));
@@ -35,7 +35,7 @@ fn run(bencher: Bencher<'_, '_>, record: &Record<'_>) {
 }
 
 /// The data alone, into a struct that owns its strings.
-#[divan::bench(args = samples())]
+#[divan::bench(args = samples(), sample_size = 1000)]
 fn serde_json_data(bencher: Bencher<'_, '_>, sample: &Sample) {
     match sample.name {
         "usage.observed" => parse::<owned::Usage>(bencher, &sample.data),
@@ -50,7 +50,7 @@ fn serde_json_data(bencher: Bencher<'_, '_>, sample: &Sample) {
 }
 
 /// The whole event, into a struct that owns its strings.
-#[divan::bench(args = samples())]
+#[divan::bench(args = samples(), sample_size = 1000)]
 fn serde_json_whole(bencher: Bencher<'_, '_>, sample: &Sample) {
     let whole = &sample.whole();
     match sample.name {

@@ -1,10 +1,16 @@
 //! The crate from outside: examples, schemas, the golden case, and properties over generated events.
 
 mod agreement;
+mod allocations;
 mod asyncapi;
+#[path = "../../../../fuzz/src/check.rs"]
+mod check;
 mod examples;
 mod golden;
 mod history;
+#[path = "../../../../fuzz/src/input.rs"]
+mod input;
 mod merges;
 mod robustness;
 mod support;
+mod ways;

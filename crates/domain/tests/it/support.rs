@@ -9,7 +9,7 @@ use domain::{
     event::{Body, Event},
     history::Logged,
     ids::{AccountId, FeatureId, Partition, TeamId},
-    record::{InputTopic, Record},
+    record::{InputTopic, Record, Reject, decode},
     time::{MICROS_PER_DAY, Timestamp},
 };
 use jsonschema::Validator;
@@ -69,18 +69,22 @@ impl ExampleRecord {
         self.value_repeat.as_ref().map(|repeat| repeat.byte.repeat(repeat.count).into_bytes())
     }
 
-    pub(crate) fn decode(&self) -> Result<Event, domain::record::Reject> {
+    pub(crate) fn decode(&self) -> Result<Event, Reject> {
+        self.with(|record| decode(record).map(Event::into_owned))
+    }
+
+    /// Does something with the record.
+    pub(crate) fn with<T>(&self, then: impl FnOnce(&Record<'_>) -> T) -> T {
         let payload = self.payload();
         let headers: Vec<(&str, Option<&[u8]>)> =
             self.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_bytes()))).collect();
-        domain::record::decode(&Record {
+        then(&Record {
             topic: topic(&self.topic),
             key: Some(self.key.as_bytes()),
             headers: &headers,
             payload: payload.as_deref(),
             timestamp: Timestamp::parse_rfc3339(RECEIVED).expect("a time"),
         })
-        .map(Event::into_owned)
     }
 
     /// The data as a schema sees it, where the value is JSON and has data.
