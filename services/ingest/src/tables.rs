@@ -477,7 +477,7 @@ mod tests {
         inserts(parts).into_iter().map(comparable).collect()
     }
 
-    fn rows(tables: &Tables) -> usize {
+    fn count(tables: &Tables) -> usize {
         tables.offsets().iter().map(|(_, offsets)| offsets.len()).sum()
     }
 
@@ -505,7 +505,7 @@ mod tests {
             ]
         );
         // The text stands beside its request, and is no record of its own.
-        assert_eq!(rows(&zero), 16 + 2);
+        assert_eq!(count(&zero), 16 + 2);
     }
 
     #[test]
@@ -525,13 +525,13 @@ mod tests {
             sent.into_iter().filter(|(table, ..)| *table != "usage_days").collect::<Vec<_>>()
         };
         assert_eq!(rows(filtered), rows(expected));
-        assert_eq!(whole.missing(&some), rows(&missing));
+        assert_eq!(whole.missing(&some), count(&missing));
 
         let all = there(&(0..40).collect::<Vec<_>>());
         let nothing = sent(&[Part { there: Some(&all), ..part(0, &whole) }]);
         assert_eq!(nothing.iter().map(|(table, ..)| *table).collect::<Vec<_>>(), ["usage_days"]);
         assert_eq!(whole.missing(&all), 0);
-        assert_eq!(whole.missing(&There::new()), rows(&whole));
+        assert_eq!(whole.missing(&There::new()), count(&whole));
     }
 
     #[test]
