@@ -48,10 +48,8 @@ impl Ingest {
     fn seek_if_due(&mut self, partition: TopicPartition) {
         let Some(lane) = self.lanes.get_mut(&partition) else { return };
         let Stage::Seeking(reading, at) = lane.stage else { return };
-        if at > Instant::now() {
-            return;
-        }
-        lane.stage = match self.member.consume(partition, reading.from.0) {
+        let Some(position) = lane.position.filter(|_| at <= Instant::now()) else { return };
+        lane.stage = match self.member.consume(partition, position.0) {
             Ok(()) => Stage::Reading(reading),
             Err(error) => {
                 tracing::debug!(%partition, error = error.to_string(), "a partition cannot be read yet");
@@ -77,17 +75,29 @@ impl Ingest {
         for message in messages.iter() {
             match message.error() {
                 None => {}
-                Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => bail!(
-                    "the log of {partition} does not have offset {}: records expired, or the topic was made anew",
-                    position.0
-                ),
+                Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
+                    if message.offset() == position.0 =>
+                {
+                    bail!(
+                        "the log of {partition} does not have offset {}: records expired, or the topic was made anew",
+                        position.0
+                    )
+                }
+                Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                    lane.stage = Stage::Seeking(Reading { from, until }, Instant::now() + SEEK_PAUSE);
+                    break;
+                }
                 Some(code) => {
                     tracing::warn!(%partition, error = %code, "a partition cannot be read, trying on");
                     continue;
                 }
             }
             if message.offset() < position.0 {
-                bail!("{partition} gave offset {} where {} was sought", message.offset(), position.0);
+                // A seek that overtakes the end of the partition's last assignment is forgotten when the new one begins, at the
+                // log's beginning: what comes then is not wanted, and what is has not been passed.
+                tracing::debug!(%partition, offset = message.offset(), sought = position.0, "a seek was lost, seeking again");
+                lane.stage = Stage::Seeking(Reading { from, until }, Instant::now());
+                break;
             }
             if until.is_some_and(|until| message.offset() >= until.0) {
                 break;
