@@ -36,8 +36,6 @@
 //! - *A partition is released only when no commit of it is unanswered*: Kafka fences by member and generation, not by
 //!   ownership, and the client stamps a queued commit with the generation it has when it sends it.
 //!
-//! Ingest does not run it yet; this crate is the protocol and its proof.
-//!
 //! # What it rests on
 //! One insert into one table is one block and is there wholly or not at all; a row that was seen stays; a token is remembered
 //! for longer than an insert can be delayed; and it is recorded no later than its rows. `docs/adr/0007-exactly-once-protocol.md`
