@@ -50,7 +50,7 @@ pub(crate) async fn insert(
 /// Inserts what is no part of a group, once.
 pub(crate) async fn tell(client: &Client, insert: Insert, insert_max: Duration) -> Result<(), Error> {
     let Insert { sql, block, .. } = insert;
-    let request = client.insert_formatted_with(sql).with_setting("insert_deduplicate", "0");
+    let request = client.insert_formatted_with(sql).with_setting("deduplicate_insert", "disable");
     let mut request = request.with_timeouts(Some(insert_max), Some(insert_max));
     request.send(Bytes::from(block)).await?;
     request.end().await
@@ -68,7 +68,7 @@ async fn send(client: &Client, token: Token, insert: Insert, insert_max: Duratio
     let request = client.insert_formatted_with(sql).with_setting("query_id", query_id);
     let request = match deduplicated_by.filter(|_| cfg!(not(feature = "unprotected"))) {
         Some(token) => request.with_setting("insert_deduplication_token", token),
-        None => request.with_setting("insert_deduplicate", "0"),
+        None => request.with_setting("deduplicate_insert", "disable"),
     };
     let mut request = request.with_timeouts(Some(insert_max), Some(insert_max));
     request.send(Bytes::from(block)).await?;

@@ -13,9 +13,10 @@ use crate::tables::There;
 /// How the ids of our inserts begin.
 pub(super) const QUERY_ID_PREFIX: &str = "flywheel-ingest/";
 
-/// The server's limit on one question; a look is asked again.
-const LOOK_S_MAX: &str = "30";
-const LOOK_MAX: Duration = Duration::from_secs(35);
+/// The server's limit on one question; a look is asked again. Generous: on a large table, whose rows are sorted by what
+/// rankings ask for, finding a range of offsets can mean reading the offsets of all rows.
+const LOOK_S_MAX: &str = "120";
+const LOOK_MAX: Duration = Duration::from_secs(125);
 
 /// What was found of each part.
 pub(crate) type Found = BTreeMap<Part, There>;

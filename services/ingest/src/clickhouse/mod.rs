@@ -25,8 +25,8 @@ pub(crate) fn inserting(client: &Client, compress: bool) -> Client {
         // We batch ourselves, and an answer must mean that the rows are there.
         .with_setting("async_insert", "0")
         .with_setting("wait_end_of_query", "1")
-        // Drop what carries a token that the table has met.
-        .with_setting("insert_deduplicate", "1")
+        // Drop what carries a token that the table has met. It decides over `insert_deduplicate` since 26.2.
+        .with_setting("deduplicate_insert", "enable")
         // One insert is one block, and so one part: it is there wholly or not at all. A group is far smaller than these.
         .with_setting("max_insert_block_size", ROWS_MAX)
         .with_setting("min_insert_block_size_rows", ROWS_MAX)
