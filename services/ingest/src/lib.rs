@@ -10,11 +10,13 @@
 //! - `repeats`: which records say again what one before them said.
 //! - `native`: ClickHouse's Native format, in which the columns are sent.
 //! - `clickhouse`: inserts and looks, with their settings.
-//! - [`alone`]: reading and decoding without the rest, to be measured.
+//! - [`alone`] and [`columns`]: reading and decoding, and writing columns, without the rest, to be measured.
 //! - `progress` and `watermark`: how far each partition is durable, and its publication.
 
 #[doc(hidden)]
 pub mod alone;
+#[doc(hidden)]
+pub mod columns;
 pub mod config;
 
 mod clickhouse;

@@ -1,11 +1,9 @@
-//! What a program would declare that leaves the reading to a derive: structs that own what they hold.
-
-#![expect(dead_code, reason = "filling the members is what is measured")]
+//! What a program would declare that leaves reading and writing to a derive: structs that own what they hold.
 
 use domain::catalog::{Door, Importance, Outcome, Status, Tier};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Whole<Data> {
     specversion: String,
     id: String,
@@ -15,7 +13,7 @@ pub(crate) struct Whole<Data> {
     data: Data,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Usage {
     team: String,
     feature: String,
@@ -26,7 +24,7 @@ pub(crate) struct Usage {
     outcome: Option<Outcome>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Need {
     team: String,
     feature: String,
@@ -35,7 +33,7 @@ pub(crate) struct Need {
     count: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Stated {
     team: String,
     feature: String,
@@ -47,14 +45,14 @@ pub(crate) struct Stated {
     r#ref: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Withdrawn {
     team: String,
     feature: String,
     account: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Team {
     team: String,
     name: String,
@@ -63,7 +61,7 @@ pub(crate) struct Team {
     parameters: Option<Parameters>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 struct Parameters {
     activity_window_days: Option<f64>,
     half_life_days: Option<f64>,
@@ -73,7 +71,7 @@ struct Parameters {
     need_weight: Option<f64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Feature {
     team: String,
     feature: String,
@@ -84,7 +82,7 @@ pub(crate) struct Feature {
     door: Option<Door>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Account {
     account: String,
     tier: Tier,

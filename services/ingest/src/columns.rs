@@ -1,0 +1,32 @@
+//! Making columns of events and blocks of columns without the rest, to be measured.
+
+use domain::{
+    ids::{Offset, Partition},
+    record::Decoded,
+    time::Timestamp,
+};
+
+use crate::tables::{Part, Place, Tables, inserts};
+
+/// One partition's events as columns.
+#[derive(Debug, Default)]
+pub struct Columns {
+    tables: Tables,
+    next: i64,
+}
+
+impl Columns {
+    /// Adds an event, as if it came next in the partition.
+    pub fn push(&mut self, event: &Decoded<'_>, received_at: Timestamp) {
+        let place = Place { partition: Partition(0), offset: Offset(self.next), received_at };
+        self.next += 1;
+        self.tables.push_event(place, event);
+    }
+
+    /// Each table's block in Native format.
+    #[must_use]
+    pub fn blocks(&self) -> Vec<Vec<u8>> {
+        let part = Part { partition: Partition(0), tables: &self.tables, there: None };
+        inserts(&[part]).into_iter().map(|insert| insert.block).collect()
+    }
+}
