@@ -181,10 +181,12 @@ impl Fleet {
     /// The text of an instance's metrics.
     ///
     /// # Errors
-    /// When it does not run.
+    /// When it does not run, or does not answer yet.
     pub async fn metrics(&self, instance: usize) -> anyhow::Result<String> {
         let running = self.instances[instance].running.lock().await;
-        Ok(running.as_ref().context("the instance does not run")?.metrics().await)
+        let flywheel = running.as_ref().context("the instance does not run")?;
+        flywheel.readyz().await.context("the instance does not answer yet")?;
+        Ok(flywheel.metrics().await)
     }
 
     /// What an instance has logged since its last start.

@@ -1,7 +1,10 @@
 //! The verdict over a whole run: first that Kafka's log is what Kafka acknowledged, then ClickHouse against that log, one
 //! partition after the other.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, ensure};
 use clickhouse::Client;
@@ -37,13 +40,14 @@ pub(crate) async fn judge(client: &Client, log: &Arc<Log>, receipts: Vec<Receipt
     Ok((produced, findings))
 }
 
-/// For each partition, the number of the record at each offset.
-type Acknowledged = BTreeMap<i64, u64>;
+/// The numbers of a partition's records, with the offset of each. It is unknown where Kafka had a record already when the
+/// producer sent it once more.
+type Acknowledged = BTreeMap<u64, Option<i64>>;
 
 fn by_place(receipts: Vec<Receipt>) -> BTreeMap<Place, Acknowledged> {
     let mut places: BTreeMap<Place, Acknowledged> = BTreeMap::new();
     for receipt in receipts {
-        places.entry((receipt.topic, receipt.partition)).or_default().insert(receipt.offset, receipt.number);
+        places.entry((receipt.topic, receipt.partition)).or_default().insert(receipt.number, receipt.offset);
     }
     places
 }
@@ -51,14 +55,16 @@ fn by_place(receipts: Vec<Receipt>) -> BTreeMap<Place, Acknowledged> {
 /// Every record is where Kafka said it is, and there is no other.
 fn check((topic, partition): Place, log: &[Logged], acknowledged: &Acknowledged) -> anyhow::Result<()> {
     let place = |offset: i64| format!("{topic} partition {partition} offset {offset}");
+    let mut seen = BTreeSet::new();
     for record in log {
         let number = verdict::number(record).with_context(|| place(record.offset))?;
-        let said = acknowledged.get(&record.offset);
+        let said = acknowledged.get(&number);
         ensure!(
-            said == Some(&number),
+            said.is_some_and(|said| said.is_none_or(|said| said == record.offset)),
             "Kafka's log is not what it acknowledged: {} has record {number}, acknowledged was {said:?}",
             place(record.offset)
         );
+        ensure!(seen.insert(number), "the producer doubled record {number}: {}", place(record.offset));
     }
     ensure!(log.len() == acknowledged.len(), "Kafka lost acknowledged records of {topic} partition {partition}");
     Ok(())

@@ -1,6 +1,9 @@
 //! What Kafka's log holds: the truth that rows are compared with.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, ensure};
 use rdkafka::{
@@ -11,6 +14,9 @@ use rdkafka::{
 use wire::topics::INPUTS;
 
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+const POLL_MAX: Duration = Duration::from_millis(500);
+/// A partition that has more must say it within this time.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// A topic's partition.
 pub type Place = (&'static str, i32);
@@ -104,11 +110,16 @@ impl Log {
         from.add_partition_offset(topic, partition, Offset::Offset(0))?;
         self.consumer.assign(&from)?;
         let mut records = Vec::with_capacity(usize::try_from(end)?);
+        let mut last = Instant::now();
         while (records.len() as i64) < end {
-            let message = self.consumer.poll(ANSWER_MAX).with_context(|| format!("{topic} ended before {end}"))??;
+            let silent = last.elapsed();
+            ensure!(silent < SILENCE_MAX, "{topic} {partition} says nothing for {silent:?} at {}", records.len());
+            // Errors tell of connections that broke, perhaps long ago; the client mends them itself.
+            let Some(Ok(message)) = self.consumer.poll(POLL_MAX) else { continue };
             if message.partition() != partition || message.topic() != topic {
                 continue;
             }
+            last = Instant::now();
             ensure!(message.offset() == records.len() as i64, "{topic} {partition} has a hole at {}", records.len());
             let headers = message.headers().map(|headers| {
                 let each = headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)));

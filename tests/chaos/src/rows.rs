@@ -2,12 +2,15 @@
 //!
 //! Written down once more, apart from what ingest has, because what is judged does not define what is right.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use clickhouse::{RowOwned, RowRead};
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
 use wire::topics::{CATALOG, REQUESTS, USAGE};
+
+/// So much of a value is shown where rows differ.
+const SHOWN_BYTES_MAX: usize = 100;
 
 /// A row with a place in Kafka.
 pub trait Placed: RowOwned + RowRead + PartialEq + Debug + Send {
@@ -18,6 +21,25 @@ pub trait Placed: RowOwned + RowRead + PartialEq + Debug + Send {
 
     /// Its offset.
     fn offset(&self) -> i64;
+}
+
+/// Bytes that are mostly text.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Bytes(ByteBuf);
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(ByteBuf::from(bytes))
+    }
+}
+
+impl Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.len().min(SHOWN_BYTES_MAX)];
+        write!(f, "b\"{}\"", shown.escape_ascii())?;
+        if shown.len() < self.0.len() { write!(f, " of {} bytes", self.0.len()) } else { Ok(()) }
+    }
 }
 
 /// Defines a row: its table, and its columns in the table's names.
@@ -103,7 +125,7 @@ row! {
     /// A record that is not valid. What it says for people is not compared: only tests of the decoder know its words.
     DeadLetter "dead_letters" None => {
         offset: i64, received_at: i64, reason: String,
-        key: Option<ByteBuf>, headers: Vec<(ByteBuf, Option<ByteBuf>)>, payload: Option<ByteBuf>,
+        key: Option<Bytes>, headers: Vec<(Bytes, Option<Bytes>)>, payload: Option<Bytes>,
     }
 }
 

@@ -5,14 +5,13 @@ use std::{borrow::Cow, collections::HashMap};
 
 use anyhow::{Context as _, bail};
 use domain::time::Timestamp;
-use serde_bytes::ByteBuf;
 use serde_json::Value;
 use wire::topics::USAGE;
 
 use crate::{
     event::MARK,
     log::{Logged, Place},
-    rows::{Account, DeadLetter, Feature, Need, Repeat, Request, RequestText, Team, Usage},
+    rows::{Account, Bytes, DeadLetter, Feature, Need, Repeat, Request, RequestText, Team, Usage},
 };
 
 /// Usage and need signals repeat an event that was received at most so long before.
@@ -234,14 +233,14 @@ impl Demanded {
 }
 
 fn dead_letter(record: &Logged, reason: &str) -> DeadLetter {
-    let bytes = |bytes: &Vec<u8>| ByteBuf::from(bytes.clone());
+    let bytes = |bytes: &Vec<u8>| Bytes::from(bytes.as_slice());
     let headers = record.headers.iter();
     DeadLetter {
         offset: record.offset,
         received_at: record.received_ms,
         reason: reason.to_owned(),
         key: record.key.as_ref().map(bytes),
-        headers: headers.map(|(name, value)| (ByteBuf::from(name.clone()), value.as_ref().map(bytes))).collect(),
+        headers: headers.map(|(name, value)| (Bytes::from(name.as_bytes()), value.as_ref().map(bytes))).collect(),
         payload: record.payload.as_ref().map(bytes),
     }
 }

@@ -17,6 +17,7 @@ use rdkafka::{
     client::DefaultClientContext,
 };
 use testkit::eventually::eventually;
+use tokio::process::Command;
 use wire::topics::{CATALOG, USAGE};
 
 use crate::{
@@ -83,10 +84,10 @@ impl World {
         let (doors, stack) = Doors::open(config.instances).await?;
         let stack = Stack::start(stack).await?;
         make_usage_topic(&stack, config.usage_partitions).await?;
-        testkit::flywheel::migrate(&stack).await;
         // A copy, so that a build meanwhile does not change what is started again.
         let program = stack.logs().with_file_name("flywheel");
         std::fs::copy(&config.program, &program).context("cannot copy the program")?;
+        migrate(&stack, &program).await?;
         let log = Arc::new(Log::new(stack.kafka_brokers(), GROUP)?);
         let ends = blocking(&log, Log::ends).await?;
         let others = ends.keys().filter(|(topic, _)| *topic == CATALOG).count();
@@ -155,10 +156,9 @@ impl World {
             let receipts = load.finish().await?;
             caught_up(&stack, &fleet, &log).await?;
             join_all((0..fleet.len()).map(|instance| fleet.stop(instance))).await;
-            // As ingest itself: it is shown its own inserts.
-            let client = testkit::clickhouse(&stack, Role::Ingest);
-            nothing_is_inserted(&client).await;
-            judge(&client, &log, receipts).await
+            // Ingest is shown its own inserts, and may not read texts; the migration's user may read everything.
+            nothing_is_inserted(&testkit::clickhouse(&stack, Role::Ingest)).await;
+            judge(&testkit::clickhouse(&stack, Role::Migrate), &log, receipts).await
         };
         let (produced, findings) = keeping_logs(&stack, judged).await?;
         if !findings.exact() {
@@ -172,7 +172,7 @@ impl World {
 /// The folder of what was built: reports and kept logs go there.
 #[must_use]
 pub fn target() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).join("target")
 }
 
 /// Does `work`; where it fails, keeps the logs, which would end with the stack.
@@ -184,7 +184,9 @@ async fn keeping_logs<T>(stack: &Stack, work: impl Future<Output = anyhow::Resul
 }
 
 fn keep_logs(stack: &Stack) -> anyhow::Result<PathBuf> {
-    let kept = target().join("chaos-logs");
+    let run = stack.logs();
+    let run = run.parent().and_then(Path::file_name).context("the logs lie in the run's folder")?;
+    let kept = target().join("chaos-logs").join(run);
     std::fs::create_dir_all(&kept)?;
     for file in std::fs::read_dir(stack.logs())? {
         let file = file?;
@@ -240,6 +242,13 @@ async fn blocking<T: Send + 'static>(
 ) -> anyhow::Result<T> {
     let log = Arc::clone(log);
     tokio::task::spawn_blocking(move || ask(&log)).await.context("the question to Kafka panicked")?
+}
+
+async fn migrate(stack: &Stack, program: &Path) -> anyhow::Result<()> {
+    let migrated = Command::new(program).arg("migrate").envs(stack.env()).kill_on_drop(true).output().await?;
+    let said = || String::from_utf8_lossy(&migrated.stderr).into_owned();
+    ensure!(migrated.status.success(), "the migration failed: {}", said());
+    Ok(())
 }
 
 /// Usage is dated by the load, so that days pass within minutes; the migration leaves a topic that exists as it is.
