@@ -28,17 +28,6 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Whether the data is of a type whose members [`crate::flat`] keeps. It could not read the others; this spares the try.
-    pub(crate) fn is_flat(&self) -> bool {
-        match self.event_type {
-            EventType::RequestStated
-            | EventType::RequestWithdrawn
-            | EventType::UsageObserved
-            | EventType::NeedSignaled => true,
-            EventType::TeamDefined | EventType::FeatureDefined | EventType::AccountDefined => false,
-        }
-    }
-
     /// The event with these attributes.
     pub(crate) fn with(self, body: Body<Cow<'a, str>>) -> Decoded<'a> {
         Event { id: self.id, source: self.source, time: self.time, body }

@@ -1,6 +1,6 @@
 //! The usual event read without a tree: data, or attributes around data, whose members are strings and whole numbers.
 //!
-//! This reads a part of JSON, strings without escapes and integers among it, and nothing else: whatever is unusual or
+//! This reads a part of JSON, objects of strings and integers, and nothing else: whatever is unusual or
 //! wrong makes it give up, and then the tree in [`crate::json`] decides. What it reads means the same in both: what the
 //! members may be is decided in [`crate::data`] and [`crate::envelope`], whichever way they were read.
 
@@ -135,12 +135,31 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn value(&mut self) -> Option<Node<'a>> {
-        if self.peek()? == b'"' {
-            let text = self.string()?;
-            Some(Node::String(Cow::Borrowed(self.text.get(text)?)))
-        } else {
-            self.integer().map(Node::Integer)
+        if self.peek()? != b'"' {
+            return self.integer().map(Node::Integer);
         }
+        let start = self.at;
+        match self.string() {
+            Some(text) => Some(Node::String(Cow::Borrowed(self.text.get(text)?))),
+            None => self.escaped(start).map(Node::String),
+        }
+    }
+
+    /// The string that begins here; the parser knows escapes.
+    #[cold]
+    fn escaped(&mut self, start: usize) -> Option<Cow<'a, str>> {
+        let bytes = self.text.as_bytes();
+        self.at = start + 1;
+        loop {
+            self.at += plain(bytes.get(self.at..)?);
+            match bytes.get(self.at)? {
+                b'"' => break,
+                b'\\' => self.at += 2,
+                _ => return None,
+            }
+        }
+        self.at += 1;
+        serde_json::from_str(self.text.get(start..self.at)?).ok().map(Cow::Owned)
     }
 
     /// Where a string without escapes stands.

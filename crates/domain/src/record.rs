@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 
 use crate::{
     data,
-    envelope::{self, Context, Headers, Mode},
+    envelope::{self, Headers, Mode},
     event::Event,
     flat::{Flat, Whole},
     json::{self, Members as _},
@@ -231,11 +231,15 @@ pub fn decode_tree<'a>(record: &Record<'a>) -> Result<Decoded<'a>, Reject> {
 
 /// The event, where its data is flat and nothing is wrong with it: without a tree, and without allocating.
 fn decode_flat<'a>(record: &Record<'a>) -> Option<Decoded<'a>> {
+    // Definitions have lists and objects: it would try in vain.
+    if record.topic == InputTopic::Catalog {
+        return None;
+    }
     let payload = record.payload.filter(|payload| payload.len() <= limits::EVENT_BYTES_MAX)?;
     let headers = Headers::of(record);
     match headers.mode().ok()? {
         Mode::Binary => {
-            let context = envelope::from_headers(record, &headers).ok().filter(Context::is_flat)?;
+            let context = envelope::from_headers(record, &headers).ok()?;
             let mut data = Flat::default();
             data.read(std::str::from_utf8(payload).ok()?)?;
             let body = data::body(context.event_type, &data).ok()?;
@@ -244,7 +248,7 @@ fn decode_flat<'a>(record: &Record<'a>) -> Option<Decoded<'a>> {
         Mode::Structured => {
             let mut whole = Whole::default();
             whole.read(std::str::from_utf8(payload).ok()?)?;
-            let context = envelope::from_members(record, &whole.attributes).ok().filter(Context::is_flat)?;
+            let context = envelope::from_members(record, &whole.attributes).ok()?;
             let body = data::body(context.event_type, &whole.data).ok()?;
             Some(context.with(body))
         }
