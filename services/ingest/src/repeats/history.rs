@@ -10,15 +10,18 @@ use domain::{
 };
 use serde::Deserialize;
 
-use super::{Fingerprint, Limits, Rule, Window};
+use super::{Fingerprint, Limits, Rule, Valid, Window};
 use crate::kafka;
+
+/// Records that are witnessed together.
+const WITNESSED_MAX: usize = 128;
 
 /// Ids that one query asks about.
 const IDS_MAX: usize = 2_000;
 
 /// A valid record, a repeat or not.
 #[derive(Row, Deserialize)]
-struct Valid<'a> {
+struct ValidRow<'a> {
     offset: i64,
     received_ms: i64,
     source: &'a str,
@@ -56,16 +59,24 @@ pub(crate) async fn catch_up(
         .param("partition", partition.0)
         .param("floor", limits.floor(position.0).max(window.position()))
         .param("position", position.0)
-        .fetch::<Valid<'_>>()
+        .fetch::<ValidRow<'_>>()
         .context("cannot ask for the newest records")?;
-    while let Some(Valid { offset, received_ms, source, id }) =
+    let mut records = Vec::with_capacity(WITNESSED_MAX);
+    let mut next = window.position();
+    while let Some(ValidRow { offset, received_ms, source, id }) =
         rows.next().await.context("cannot read the newest records")?
     {
         // Rows of a time when an insert might be repeated may be there twice.
-        if offset >= window.position() {
-            window.witness(offset, received_ms, Fingerprint::of(source, id));
+        if offset >= next {
+            records.push(Valid { offset, received_ms, fingerprint: Fingerprint::of(source, id) });
+            next = offset + 1;
+        }
+        if records.len() == WITNESSED_MAX {
+            window.witness_all(&records);
+            records.clear();
         }
     }
+    window.witness_all(&records);
     Ok(())
 }
 

@@ -15,4 +15,4 @@ mod fingerprint;
 mod window;
 
 pub(crate) use fingerprint::{Fingerprint, FingerprintMap};
-pub(crate) use window::{Limits, Rule, Window};
+pub(crate) use window::{Limits, Rule, Valid, Window};
