@@ -27,7 +27,7 @@ pub(crate) struct Insert {
 pub(crate) enum Deduplication {
     /// The token of the insert's group and the table: `<token>/<table>`.
     Group,
-    /// The same, and the one partition whose rows these are: `<token>/<table>/<partition>`. An acknowledgement then means that
+    /// The same, and the one partition whose rows these are: `<token>/<table>/<partition>`. A first try acknowledged means that
     /// these very rows are there, which it does not where owners of different partitions share a token.
     Part(Partition),
     /// Nothing, and it must be switched off: writing the rows again changes nothing, leaving them out would.
