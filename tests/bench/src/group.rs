@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
+    groups::GroupMemberInfo,
 };
 
 const ASK_MAX: Duration = Duration::from_secs(10);
@@ -39,11 +40,13 @@ impl Group {
     pub(crate) fn joined(&self) -> anyhow::Result<Instant> {
         let began = Instant::now();
         while began.elapsed() < JOIN_MAX {
-            let groups = self.consumer.fetch_group_list(Some(&self.name), ASK_MAX).context("Kafka does not answer")?;
-            let stable = groups.groups().iter().any(|group| {
-                group.state() == "Stable"
-                    && !group.members().is_empty()
-                    && group.members().iter().all(|member| member.assignment().is_some_and(|bytes| !bytes.is_empty()))
+            // The first group of a new Kafka waits for the coordinator.
+            let stable = self.consumer.fetch_group_list(Some(&self.name), ASK_MAX).is_ok_and(|groups| {
+                groups.groups().iter().any(|group| {
+                    let assigned =
+                        |member: &GroupMemberInfo| member.assignment().is_some_and(|bytes| !bytes.is_empty());
+                    group.state() == "Stable" && !group.members().is_empty() && group.members().iter().all(assigned)
+                })
             });
             if stable {
                 return Ok(Instant::now());
