@@ -135,7 +135,7 @@ mod tests {
         compare("sums", &demanded, found, &mut findings);
         assert_eq!(findings.aggregates_wrong, 3);
         assert_eq!(
-            findings.told,
+            findings.differences,
             [
                 "wrong in sums: \"missing\": demanded 1, found None",
                 "wrong in sums: \"wrong\": demanded 3, found Some(4)",

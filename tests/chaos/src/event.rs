@@ -286,3 +286,62 @@ impl Event {
         (vec![content_type], Some(whole.to_string().into_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        log::{Logged, Place},
+        verdict::{self, Demanded},
+    };
+
+    /// What so many records demand, every one received a second after the one before.
+    fn demanded(seed: u64, records: i64) -> Demanded {
+        let mut events = Events::new(seed, Partitions { usage: 3, others: 2 });
+        let mut logs: BTreeMap<Place, Vec<Logged>> = BTreeMap::new();
+        for at in 0..records {
+            let record = events.draw(at * 1_000, at * 1_000);
+            let log = logs.entry((record.topic, record.partition)).or_default();
+            log.push(Logged {
+                offset: log.len() as i64,
+                received_ms: record.timestamp_ms,
+                key: Some(record.key.into_bytes()),
+                headers: record.headers.into_iter().map(|(name, value)| (name, Some(value))).collect(),
+                payload: record.payload,
+            });
+        }
+        let mut all = Demanded::default();
+        for (place, log) in logs {
+            let one = verdict::of(place, &log).unwrap();
+            all.requests.extend(one.requests);
+            all.request_texts.extend(one.request_texts);
+            all.usage.extend(one.usage);
+            all.needs.extend(one.needs);
+            all.teams.extend(one.teams);
+            all.features.extend(one.features);
+            all.accounts.extend(one.accounts);
+            all.dead_letters.extend(one.dead_letters);
+            all.repeats.extend(one.repeats);
+        }
+        all
+    }
+
+    #[test]
+    fn every_table_gets_rows_and_every_malformation_happens() {
+        let all = demanded(1, 20_000);
+        let rows =
+            [&all.requests.len(), &all.request_texts.len(), &all.usage.len(), &all.needs.len(), &all.teams.len()];
+        let others = [&all.features.len(), &all.accounts.len(), &all.dead_letters.len(), &all.repeats.len()];
+        assert!(rows.into_iter().chain(others).all(|rows| *rows > 50), "{rows:?} {others:?}");
+        let reasons: std::collections::BTreeSet<_> = all.dead_letters.iter().map(|letter| &letter.reason).collect();
+        assert_eq!(reasons.len(), 18, "{reasons:?}");
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_events() {
+        assert_eq!(demanded(7, 500), demanded(7, 500));
+        assert_ne!(demanded(7, 500), demanded(8, 500));
+    }
+}

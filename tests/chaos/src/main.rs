@@ -79,5 +79,5 @@ async fn chaos(arguments: Arguments) -> anyhow::Result<bool> {
     };
     report.write(&target().join("chaos.json"))?;
     println!("{report}");
-    Ok(report.exact())
+    Ok(report.findings.exact())
 }

@@ -4,6 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use anyhow::Context as _;
 use clickhouse::Client;
+use serde::Serialize;
 
 use crate::{log::Place, rows::Placed, verdict::Demanded};
 
@@ -11,7 +12,7 @@ use crate::{log::Place, rows::Placed, verdict::Demanded};
 const TOLD_MAX: usize = 3;
 
 /// What the comparison found. Rows that are neither dead letters nor repeats are `rows`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Findings {
     /// Rows of events that the log demands.
     pub rows_expected: u64,
@@ -34,10 +35,12 @@ pub struct Findings {
     /// Groups of an aggregate whose values are not those of the log.
     pub aggregates_wrong: u64,
     /// How many rows of each table belong to a partition that exists.
+    #[serde(skip)]
     pub placed: BTreeMap<&'static str, u64>,
     /// The first differences of each kind in each table, each with its place.
-    pub told: Vec<String>,
+    pub differences: Vec<String>,
     /// How many there were of each kind in each table.
+    #[serde(skip)]
     counted: BTreeMap<(&'static str, &'static str), usize>,
 }
 
@@ -58,7 +61,7 @@ impl Findings {
         let counted = self.counted.entry((kind, table)).or_default();
         *counted += 1;
         if *counted <= TOLD_MAX {
-            self.told.push(format!("{kind} in {table}: {}", difference()));
+            self.differences.push(format!("{kind} in {table}: {}", difference()));
         }
     }
 
@@ -200,7 +203,7 @@ mod tests {
         assert_eq!((findings.lost, findings.duplicated, findings.different), (1, 2, 1));
         assert!(!findings.exact());
         let told: Vec<_> = findings
-            .told
+            .differences
             .iter()
             .map(|told| told.split(": Repeat").flat_map(|part| part.split(": demanded")).next().unwrap())
             .collect();
@@ -218,6 +221,6 @@ mod tests {
     #[test]
     fn everything_is_counted_and_the_first_are_told() {
         let findings = compared(&rows(&(0..100).collect::<Vec<_>>()), &[]);
-        assert_eq!((findings.lost, findings.told.len()), (100, TOLD_MAX));
+        assert_eq!((findings.lost, findings.differences.len()), (100, TOLD_MAX));
     }
 }

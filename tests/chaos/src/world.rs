@@ -27,9 +27,8 @@ use crate::{
     judge::judge,
     load::{Load, LoadConfig},
     log::{Log, Place},
-    oracle::Findings,
     plan::Round,
-    report::Done,
+    report::{Done, Report},
 };
 
 /// Ingest's consumer group, as it is called where nobody says otherwise.
@@ -59,20 +58,10 @@ pub struct World {
     pub fleet: Fleet,
     /// Kafka and ClickHouse.
     pub stack: Stack,
+    seed: u64,
     load: Load,
     log: Arc<Log>,
     done: Done,
-}
-
-/// What remains of a world.
-#[derive(Clone, Debug)]
-pub struct Finished {
-    /// Records in Kafka's log.
-    pub produced: u64,
-    /// What was done.
-    pub done: Done,
-    /// What the oracle found.
-    pub findings: Findings,
 }
 
 impl World {
@@ -98,7 +87,7 @@ impl World {
             partitions: Partitions { usage: config.usage_partitions, others: i32::try_from(others)? },
         });
         let fleet = Fleet::new(&stack, doors, program)?;
-        Ok(Self { stack, fleet, load, log, done: Done::default() })
+        Ok(Self { stack, fleet, seed: config.seed, load, log, done: Done::default() })
     }
 
     /// Starts every instance and waits until they take what is produced.
@@ -150,8 +139,8 @@ impl World {
     ///
     /// # Errors
     /// When something is stuck, or Kafka's log is not what it acknowledged.
-    pub async fn finish(self) -> anyhow::Result<Finished> {
-        let Self { stack, fleet, load, log, mut done } = self;
+    pub async fn finish(self) -> anyhow::Result<Report> {
+        let Self { stack, fleet, seed, load, log, mut done } = self;
         let judged = async {
             let receipts = load.finish().await?;
             caught_up(&stack, &fleet, &log).await?;
@@ -165,7 +154,7 @@ impl World {
             keep_logs(&stack)?;
         }
         done.ended_alone = fleet.ended_alone().await;
-        Ok(Finished { produced, done, findings })
+        Ok(Report { seed, produced, done, findings })
     }
 }
 

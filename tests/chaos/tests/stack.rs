@@ -41,9 +41,10 @@ async fn report(plan: &Plan, program: PathBuf) -> Report {
 async fn faults_neither_lose_nor_double_anything() {
     let _machine = machine().await;
     let report = report(&Plan::random(SEED, 6, 2), binary().to_owned()).await;
-    assert!(report.exact(), "{report}");
+    let found = &report.findings;
+    assert!(found.exact(), "{report}");
     // Otherwise nothing was shown.
-    assert!(report.rows > 1_000 && report.repeats_found > 100 && report.dead_letters_found > 100, "{report}");
+    assert!(found.rows > 1_000 && found.repeats_found > 100 && found.dead_letters_found > 100, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,9 +52,9 @@ async fn without_the_protocol_the_oracle_finds_doubles() {
     let _machine = machine().await;
     let program = build("chaos", "flywheel-unprotected", &["unprotected"]);
     let report = report(&Plan::answers_lost(1, 2), program).await;
-    assert!(report.duplicated > 0 && !report.exact(), "{report}");
+    assert!(report.findings.duplicated > 0 && !report.findings.exact(), "{report}");
     // At least once it still is, and it says the same of each record.
-    assert_eq!((report.lost, report.different), (0, 0), "{report}");
+    assert_eq!((report.findings.lost, report.findings.different), (0, 0), "{report}");
 }
 
 /// A topic's partition, as an instance's metrics name it.
@@ -113,10 +114,9 @@ async fn an_instance_more_or_less_moves_only_what_must_move() {
     }
     assert_eq!(moved, 8, "no partition moved but those that the new instance got");
 
-    let finished = world.finish().await.unwrap();
-    let report = Report::new(3, finished.produced, finished.done, finished.findings);
-    assert!(report.exact(), "{report}");
-    assert_eq!(report.ended_alone, [""; 0]);
+    let report = world.finish().await.unwrap();
+    assert!(report.findings.exact(), "{report}");
+    assert_eq!(report.done.ended_alone, [""; 0]);
 }
 
 /// The partitions that each of these instances has, once they have so many together and none twice.
