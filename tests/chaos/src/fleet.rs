@@ -55,11 +55,12 @@ impl Doors {
 }
 
 impl Fleet {
-    /// Puts instances of `program` behind the doors; none runs yet.
+    /// Puts instances of `program` behind the doors; none runs yet. The first `named` of them keep their place in the group
+    /// by a name, the others get a new one with every start.
     ///
     /// # Errors
     /// When ClickHouse's address makes no sense.
-    pub fn new(stack: &Stack, doors: Doors, program: PathBuf) -> anyhow::Result<Self> {
+    pub fn new(stack: &Stack, doors: Doors, program: PathBuf, named: usize) -> anyhow::Result<Self> {
         let clickhouse =
             stack.clickhouse_url().trim_start_matches("http://").parse().context("ClickHouse's address")?;
         let instance = |(number, (kafka_door, clickhouse_door)): (u16, (TcpListener, TcpListener))| {
@@ -71,8 +72,7 @@ impl Fleet {
                 ("FLYWHEEL_INGEST_INSERT_MS_MAX", "3000".to_owned()),
                 ("FLYWHEEL_SHUTDOWN_MS_MAX", "10000".to_owned()),
             ];
-            // Some keep their place in the group by name, some get a new one with every start: both must do.
-            if number % 2 == 0 {
+            if usize::from(number) < named {
                 env.push(("FLYWHEEL_INGEST_INSTANCE", format!("chaos-{number}")));
             }
             anyhow::Ok(Instance {

@@ -25,6 +25,9 @@ struct Arguments {
     /// Instances of ingest, four at most.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
     instances: u8,
+    /// So many of them are static members of the group; the others get a new place with every start.
+    #[arg(long, default_value_t = 1)]
+    named: usize,
     /// Records produced a second.
     #[arg(long, default_value_t = 1_000)]
     records_per_s: u32,
@@ -67,6 +70,7 @@ async fn chaos(arguments: Arguments) -> anyhow::Result<bool> {
     let config = WorldConfig {
         seed,
         instances,
+        named: arguments.named,
         program: arguments.program.unwrap_or_else(|| testkit::flywheel::binary().to_owned()),
         records_per_s: arguments.records_per_s,
         usage_partitions: 6,

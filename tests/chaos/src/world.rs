@@ -44,6 +44,8 @@ pub struct WorldConfig {
     pub seed: u64,
     /// Instances of ingest that there is room for.
     pub instances: usize,
+    /// How many of them are static members of the group.
+    pub named: usize,
     /// The program that they run.
     pub program: PathBuf,
     /// Records produced a second.
@@ -86,7 +88,7 @@ impl World {
             records_per_s: config.records_per_s,
             partitions: Partitions { usage: config.usage_partitions, others: i32::try_from(others)? },
         });
-        let fleet = Fleet::new(&stack, doors, program)?;
+        let fleet = Fleet::new(&stack, doors, program, config.named)?;
         Ok(Self { stack, fleet, seed: config.seed, load, log, done: Done::default() })
     }
 

@@ -32,8 +32,14 @@ async fn machine() -> MutexGuard<'static, ()> {
 }
 
 async fn report(plan: &Plan, program: PathBuf) -> Report {
-    let config =
-        WorldConfig { seed: plan.seed, instances: 2, program, records_per_s: RECORDS_PER_S, usage_partitions: 6 };
+    let config = WorldConfig {
+        seed: plan.seed,
+        instances: 2,
+        named: 1,
+        program,
+        records_per_s: RECORDS_PER_S,
+        usage_partitions: 6,
+    };
     run(plan, config, &Progress::silent()).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
@@ -66,6 +72,7 @@ async fn an_instance_more_or_less_moves_only_what_must_move() {
     let config = WorldConfig {
         seed: 3,
         instances: 4,
+        named: 2,
         program: binary().to_owned(),
         records_per_s: RECORDS_PER_S,
         usage_partitions: 12,
