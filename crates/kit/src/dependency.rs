@@ -66,10 +66,12 @@ impl<C> Watch<C> {
             Ok(()) => self.part.ready(),
             Err(error) => {
                 if self.up != Some(false) {
+                    let remedy = crate::clickhouse::remedy(&error);
                     tracing::warn!(
                         dependency = self.part.name(),
                         server.address = self.address,
                         error,
+                        remedy,
                         "dependency is away, waiting for it"
                     );
                 }

@@ -104,14 +104,17 @@ pub enum StopReason {
     /// The metadata says another low-water mark than the committed offset: somebody moved the offset.
     #[error("the committed offset of {0} is {at} but its metadata says {said}: it was moved by hand", at = .1.0, said = .2.0)]
     OffsetMoved(TopicPartition, Offset, Offset),
-    /// The metadata is of another incarnation of the topic.
+    /// The metadata is of a greater epoch than the configured one.
     #[error("the commit of {0} is of epoch {1}, and epoch {2} is configured")]
     Epoch(TopicPartition, u32, u32),
+    /// The metadata is of another topic of the same name. Its offsets say nothing about this one.
+    #[error("the topic of {0} was deleted and made anew: what is committed and written is of the one before")]
+    Anew(TopicPartition),
     /// The log does not have the committed offset: the records expired, or the topic was recreated.
     #[error("the log of {0} does not have the committed offset {at}: records expired, or the topic was made anew", at = .1.0)]
     OutOfLog(TopicPartition, Offset),
     /// There are rows of offsets that nobody declared: the committed offset went back, or has expired.
-    #[error("{0} has rows up to offset {seen}, but none from {end} on was declared: its commit was lost or moved back",
+    #[error("{0} has rows up to offset {seen}, but none from {end} on was declared: its commit was lost or moved back, or the topic was made anew",
         seen = .2.0, end = .1.0)]
     RowsBeyond(TopicPartition, Offset, Offset),
     /// The shell reported records that do not follow those before.

@@ -23,6 +23,37 @@ impl fmt::Display for TopicPartition {
     }
 }
 
+/// The incarnation of a topic: a hash of what Kafka calls it by, which is another once the topic is deleted and made again,
+/// and a number that an operator raises. Offsets of two incarnations have nothing to do with each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// The incarnation of the topic with that hash, raised so often.
+    #[must_use]
+    pub fn new(topic: u32, raised: u32) -> Self {
+        Self(u64::from(topic) << 32 | u64::from(raised))
+    }
+
+    /// The hash of the topic's id.
+    #[must_use]
+    pub fn topic(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// How often it was raised by hand.
+    #[must_use]
+    pub fn raised(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A reading of a monotonic clock, in milliseconds. Only differences count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub u64);

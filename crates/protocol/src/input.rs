@@ -42,6 +42,8 @@ pub enum Input {
 pub struct Fetched {
     /// The partition.
     pub partition: TopicPartition,
+    /// A hash of the topic's id: another for another topic of the same name.
+    pub topic_id: u32,
     /// The committed offset and its metadata; `None` if the group never committed one, or it has expired.
     pub committed: Option<(Offset, String)>,
     /// The first offset that the log still has.

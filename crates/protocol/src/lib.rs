@@ -56,7 +56,7 @@ pub mod sim;
 mod token;
 
 pub use effect::{Commit, Effect, Insert, Look, Part, StopReason};
-pub use ids::{FlightId, Millis, Offset, Partition, RequestId, Topic, TopicPartition};
+pub use ids::{Epoch, FlightId, Millis, Offset, Partition, RequestId, Topic, TopicPartition};
 pub use input::{CommitAnswer, Drained, Fetched, Input, InsertAnswer, Looked, Presence};
 pub use machine::{Config, Machine};
 pub use range::Range;

@@ -7,7 +7,7 @@
 use thiserror::Error;
 
 use crate::{
-    ids::{Offset, Partition},
+    ids::{Epoch, Offset, Partition},
     range::Range,
     token::Lead,
 };
@@ -16,13 +16,13 @@ use crate::{
 pub const RANGES_MAX: usize = 4;
 
 /// The longest metadata: four ranges, every number at its largest. Kafka's own limit is 4096 unless it is set lower.
-pub const BYTES_MAX: usize = 251;
+pub const BYTES_MAX: usize = 261;
 
 /// What a commit says about one partition, besides its offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// The topic's incarnation.
-    pub epoch: u32,
+    pub epoch: Epoch,
     /// The offset of the same commit: everything below it is durable.
     pub low: Offset,
     /// The declared ranges, from the low-water mark on without a gap. At most [`RANGES_MAX`].
@@ -70,7 +70,7 @@ impl Metadata {
     pub fn parse(text: &str) -> Result<Self, MetadataError> {
         let fields = text.strip_prefix("v1;").ok_or(MetadataError::Version)?;
         let mut fields = fields.split(';');
-        let epoch = number(fields.next().and_then(|field| field.strip_prefix("e=")))?;
+        let epoch = Epoch(number(fields.next().and_then(|field| field.strip_prefix("e=")))?);
         let low = Offset(number(fields.next().and_then(|field| field.strip_prefix("l=")))?);
         let ranges = fields.next().and_then(|field| field.strip_prefix("p=")).ok_or(MetadataError::Form)?;
         let mut declared = Vec::new();
@@ -130,7 +130,7 @@ mod tests {
     fn metadata() -> impl Strategy<Value = Metadata> {
         let low = 0..=i64::MAX - 4 * i64::from(u32::MAX);
         let ranges = prop::collection::vec((1..=u32::MAX, lead()), 0..=RANGES_MAX);
-        (any::<u32>(), low, ranges).prop_map(|(epoch, low, ranges)| {
+        (any::<u64>().prop_map(Epoch), low, ranges).prop_map(|(epoch, low, ranges)| {
             let mut first = Offset(low);
             let declared = ranges.into_iter().map(|(length, lead)| {
                 let range = Range::of_length(first, length).expect("in bounds");
@@ -188,7 +188,7 @@ mod tests {
             let first = Offset(low + n * i64::from(u32::MAX));
             Declared { range: Range::of_length(first, u32::MAX).expect("in bounds"), lead }
         });
-        let metadata = Metadata { epoch: u32::MAX, low: Offset(low), declared: declared.collect() };
+        let metadata = Metadata { epoch: Epoch(u64::MAX), low: Offset(low), declared: declared.collect() };
         assert_eq!(metadata.encode().len(), BYTES_MAX);
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    ids::{Partition, Topic},
+    ids::{Epoch, Partition, Topic},
     range::Range,
 };
 
@@ -25,7 +25,7 @@ pub struct Group {
     /// The topic.
     pub topic: Topic,
     /// The topic's incarnation: a recreated topic starts at offset zero again, and must not meet old tokens.
-    pub epoch: u32,
+    pub epoch: Epoch,
     /// Which group.
     pub lead: Lead,
 }

@@ -179,6 +179,14 @@ impl Flywheel {
         format!("http://{}", self.api)
     }
 
+    /// Its process id, to ask the system about it.
+    ///
+    /// # Panics
+    /// When it has ended already.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("flywheel still runs")
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -238,8 +246,8 @@ impl Flywheel {
     }
 
     fn signal(&self, signal: signal::Signal) {
-        let pid = self.child.id().expect("flywheel still runs");
-        signal::kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), signal).expect("flywheel can be signalled");
+        signal::kill(Pid::from_raw(i32::try_from(self.id()).expect("a pid")), signal)
+            .expect("flywheel can be signalled");
     }
 }
 

@@ -17,7 +17,7 @@ use wire::topics::USAGE;
 use crate::{
     config::IngestConfig,
     kafka::{Member, Told},
-    member::{Rows, push},
+    member::{JUDGED_RECORDS, Rows, take_in},
 };
 
 const RECORDS_MAX: usize = 2_048;
@@ -68,17 +68,19 @@ impl Alone {
             let before = records;
             for (partition, open) in partitions.iter().zip(&mut open) {
                 let queue = self.member.queue(*partition).context("a partition has no queue")?;
-                for message in queue.take(RECORDS_MAX).iter() {
-                    if let Some(code) = message.error() {
-                        return Err(code).with_context(|| format!("{partition} cannot be read"));
+                let messages = queue.take(RECORDS_MAX);
+                let taken: Vec<_> = messages.iter().collect();
+                if let Some(code) = taken.iter().find_map(|message| message.error()) {
+                    return Err(code).with_context(|| format!("{partition} cannot be read"));
+                }
+                records += taken.len() as u64;
+                if decode {
+                    for taken in taken.chunks(JUDGED_RECORDS) {
+                        take_in(open, InputTopic::Usage, *partition, taken, None);
                     }
-                    if decode {
-                        push(open, InputTopic::Usage, *partition, message, |_| false);
-                        if open.records >= self.rows_max {
-                            *open = Rows::default();
-                        }
+                    if open.records >= self.rows_max {
+                        *open = Rows::default();
                     }
-                    records += 1;
                 }
             }
             if records > before {

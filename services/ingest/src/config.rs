@@ -21,7 +21,7 @@ pub struct IngestConfig {
     /// ... or add up to so many bytes ...
     #[arg(long = "ingest-batch-bytes-max", env = "FLYWHEEL_INGEST_BATCH_BYTES_MAX", default_value_t = 32 << 20, value_parser = value_parser!(u64).range(1..))]
     pub batch_bytes_max: u64,
-    /// ... or the oldest of them has waited so many milliseconds.
+    /// ... or the oldest of them has waited so many milliseconds, or five times as many while ingest is behind.
     #[arg(long = "ingest-flush-age-ms-max", env = "FLYWHEEL_INGEST_FLUSH_AGE_MS_MAX", default_value_t = 200, value_parser = value_parser!(u64).range(1..))]
     pub flush_age_ms_max: u64,
     /// Memory for what was read and is not durable yet, in bytes; a part of it is the Kafka client's.

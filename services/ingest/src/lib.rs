@@ -36,7 +36,7 @@ use std::{
     thread,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use kit::{
     config::{ClickHouseConfig, KafkaConfig},
     health::Health,
@@ -45,6 +45,9 @@ use tokio::{runtime::Handle, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use config::IngestConfig;
+
+/// Where each reason to end without being asked is explained.
+const WAY_ON: &str = "\"When ingest stops\" in docs/operations.md says the way on";
 
 /// Runs until `shutdown`, then finishes what is in flight.
 ///
@@ -73,7 +76,7 @@ pub async fn run(
     let ingest = thread::Builder::new().name("ingest".to_owned()).spawn(move || {
         let metrics = metrics::Metrics::new();
         let result = member::Ingest::join(config, kafka, &client, progress, metrics, runtime)
-            .and_then(|ingest| ingest.run(&stopping));
+            .and_then(|ingest| ingest.run(&stopping).map_err(|error| anyhow!("{error:#}; {WAY_ON}")));
         // Nobody to tell is nobody to care.
         drop(ended.send(result));
     })?;

@@ -76,7 +76,9 @@ impl Publisher {
                 Err(error) => {
                     self.part.unready(format!("cannot publish its progress: {error}"));
                     if !failing {
-                        tracing::warn!(error = format!("{error:#}"), "watermark cannot be published, trying on");
+                        let error = format!("{error:#}");
+                        let remedy = kit::clickhouse::remedy(&error);
+                        tracing::warn!(error, remedy, "watermark cannot be published, trying on");
                     }
                     failing = true;
                 }

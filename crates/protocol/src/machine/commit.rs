@@ -77,7 +77,7 @@ impl Machine {
         let (mut commits, mut marks) = (Vec::new(), Vec::new());
         for partition in partitions {
             let Some(tenure) = self.tenures.get(&partition).filter(|tenure| tenure.known.is_some()) else { continue };
-            let metadata = tenure.metadata(self.config.epoch).encode();
+            let metadata = tenure.metadata().encode();
             commits.push(Commit { partition, offset: tenure.low, metadata });
             marks.push((partition, tenure.mark()));
         }

@@ -5,7 +5,7 @@ use crate::metadata::RANGES_MAX;
 /// Limits, each with its unit. Times are milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The incarnation of the topics: raised by hand when one is made anew.
+    /// Raised by hand after rows were deleted or commits were moved: what is inserted from then on meets no older token.
     pub epoch: u32,
     /// How many ranges a partition may have in flight, 1 to 4; beyond these values the nearest counts.
     pub ranges_in_flight_max: usize,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     effect::{Effect, Part, StopReason},
-    ids::{Offset, Topic, TopicPartition},
+    ids::{Epoch, Offset, Topic, TopicPartition},
     input::Drained,
     range::Range,
     token::{Group, Lead},
@@ -52,13 +52,14 @@ impl Machine {
 
     /// Makes one group of a topic's open ranges once one of them is due or they are many.
     pub(super) fn seal(&mut self) {
-        let mut topics: BTreeMap<Topic, Vec<TopicPartition>> = BTreeMap::new();
+        let mut topics: BTreeMap<(Topic, Epoch), Vec<TopicPartition>> = BTreeMap::new();
         for (partition, tenure) in &self.tenures {
-            if tenure.open.is_some() && tenure.pending.len() < self.config.ranges_in_flight() {
-                topics.entry(partition.topic).or_default().push(*partition);
+            let has_room = tenure.pending.len() < self.config.ranges_in_flight() && tenure.may_seal();
+            if tenure.open.is_some() && has_room {
+                topics.entry((partition.topic, tenure.epoch)).or_default().push(*partition);
             }
         }
-        for (topic, partitions) in topics {
+        for ((topic, epoch), partitions) in topics {
             let opens = partitions.iter().filter_map(|partition| self.tenures[partition].open);
             let (mut due, mut records, mut bytes) = (false, 0_u64, 0_u64);
             for open in opens {
@@ -67,12 +68,12 @@ impl Machine {
                 bytes = bytes.saturating_add(open.bytes);
             }
             if due || records >= self.config.group_records_max || bytes >= self.config.group_bytes_max {
-                self.seal_group(topic, &partitions);
+                self.seal_group(topic, epoch, &partitions);
             }
         }
     }
 
-    fn seal_group(&mut self, topic: Topic, partitions: &[TopicPartition]) {
+    fn seal_group(&mut self, topic: Topic, epoch: Epoch, partitions: &[TopicPartition]) {
         let mut parts = Vec::new();
         for partition in partitions {
             if let Some(tenure) = self.tenures.get_mut(partition)
@@ -85,7 +86,7 @@ impl Machine {
         // In order of their partitions, so the lowest leads.
         let Some(first) = parts.first() else { return };
         let lead = Lead { partition: first.partition.partition, range: first.range };
-        let group = Group { topic, epoch: self.config.epoch, lead };
+        let group = Group { topic, epoch, lead };
         for part in &parts {
             if let Some(tenure) = self.tenures.get_mut(&part.partition) {
                 tenure.pending.push_back(Pending { range: part.range, group, durable: false });

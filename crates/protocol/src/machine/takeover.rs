@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     effect::{Effect, Look, Part, StopReason},
-    ids::{Millis, Offset, RequestId, TopicPartition},
+    ids::{Epoch, Millis, Offset, RequestId, TopicPartition},
     input::{Fetched, Looked, Presence},
     metadata::Metadata,
     planted::Bug,
@@ -93,9 +93,10 @@ impl Machine {
                 return;
             };
             match read(answer, self.config.epoch) {
-                Ok((low, pending)) => {
+                Ok((epoch, low, pending)) => {
                     let pending = if self.has(Bug::IgnoreDeclared) { Vec::new() } else { pending };
                     if let Some(tenure) = self.tenures.get_mut(&partition) {
+                        tenure.epoch = epoch;
                         tenure.low = low;
                         tenure.pending = pending.into();
                     }
@@ -192,27 +193,33 @@ impl Machine {
 }
 
 /// Reads a partition's commit: its low-water mark and what it declares.
-fn read(fetched: &Fetched, epoch: u32) -> Result<(Offset, Vec<Pending>), StopReason> {
+fn read(fetched: &Fetched, raised: u32) -> Result<(Epoch, Offset, Vec<Pending>), StopReason> {
     let partition = fetched.partition;
+    let epoch = Epoch::new(fetched.topic_id, raised);
     let Some((low, text)) = &fetched.committed else {
         // A first start. If it is not, the look finds rows that nobody declared.
-        return Ok((fetched.log_first, Vec::new()));
+        return Ok((epoch, fetched.log_first, Vec::new()));
     };
     let mut pending = Vec::new();
     // Whoever commits without metadata declares nothing.
     if !text.is_empty() {
         let metadata = Metadata::parse(text).map_err(|error| StopReason::Metadata(partition, error))?;
-        if metadata.epoch != epoch {
-            return Err(StopReason::Epoch(partition, metadata.epoch, epoch));
+        if metadata.epoch.topic() != epoch.topic() {
+            return Err(StopReason::Anew(partition));
+        }
+        if metadata.epoch.raised() > raised {
+            return Err(StopReason::Epoch(partition, metadata.epoch.raised(), raised));
         }
         if metadata.low != *low {
             return Err(StopReason::OffsetMoved(partition, *low, metadata.low));
         }
-        pending.extend(metadata.declared.iter().map(|declared| Pending::of(*declared, partition.topic, epoch)));
+        // Under the epoch that declared them: inserts of theirs may be under way.
+        let declared = metadata.declared.iter();
+        pending.extend(declared.map(|declared| Pending::of(*declared, partition.topic, metadata.epoch)));
     }
     let declared = pending.last().map_or(*low, |last: &Pending| last.range.end());
     if *low < fetched.log_first || declared > fetched.log_end {
         return Err(StopReason::OutOfLog(partition, *low));
     }
-    Ok((*low, pending))
+    Ok((epoch, *low, pending))
 }

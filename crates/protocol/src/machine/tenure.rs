@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    ids::{Millis, Offset, Topic},
+    ids::{Epoch, Millis, Offset, Topic},
     metadata::{Declared, Metadata},
     range::Range,
     token::Group,
@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Tenure {
     pub(super) phase: Phase,
+    /// Of the ranges that this tenure makes.
+    pub(super) epoch: Epoch,
     /// Everything below is durable.
     pub(super) low: Offset,
     /// The ranges from the low-water mark on, without a gap.
@@ -72,6 +74,7 @@ impl Tenure {
     pub(super) fn new() -> Self {
         Self {
             phase: Phase::Arriving,
+            epoch: Epoch::default(),
             low: Offset(0),
             pending: VecDeque::new(),
             known: None,
@@ -96,8 +99,14 @@ impl Tenure {
         matches!(self.phase, Phase::Leaving { .. })
     }
 
+    /// Whether new ranges may be made: not before what an older epoch declared is durable, for a commit names one epoch.
+    pub(super) fn may_seal(&self) -> bool {
+        self.pending.iter().all(|pending| pending.group.epoch == self.epoch)
+    }
+
     /// What the commit's metadata says.
-    pub(super) fn metadata(&self, epoch: u32) -> Metadata {
+    pub(super) fn metadata(&self) -> Metadata {
+        let epoch = self.pending.front().map_or(self.epoch, |pending| pending.group.epoch);
         let declared = self.pending.iter().map(|pending| Declared { range: pending.range, lead: pending.group.lead });
         Metadata { epoch, low: self.low, declared: declared.collect() }
     }
@@ -120,7 +129,7 @@ impl Tenure {
 
 impl Pending {
     /// The group that this partition's metadata declared the range in.
-    pub(super) fn of(declared: Declared, topic: Topic, epoch: u32) -> Self {
+    pub(super) fn of(declared: Declared, topic: Topic, epoch: Epoch) -> Self {
         let group = Group { topic, epoch, lead: declared.lead };
         Self { range: declared.range, group, durable: false }
     }

@@ -47,6 +47,7 @@ impl Member {
         let [Effect::FetchCommitted(id, _)] = effects[..] else { panic!("{effects:?}") };
         let fetched = |(at, partition): (usize, &TopicPartition)| Fetched {
             partition: *partition,
+            topic_id: 0,
             committed: committed.filter(|_| at == 0).map(|(offset, text)| (Offset(offset), text.to_owned())),
             log_first: Offset(0),
             log_end: Offset(1_000),
@@ -255,6 +256,11 @@ fn a_commit_that_is_not_ours_stops_the_machine_with_the_reason() {
     for (offset, text, reason) in [
         (5, "hello", "the committed metadata of usage/0 is not ours: it does not start with v1;; it is not guessed at"),
         (5, "v1;e=3;l=5;p=", "the commit of usage/0 is of epoch 3, and epoch 0 is configured"),
+        (
+            5,
+            "v1;e=4294967296;l=5;p=",
+            "the topic of usage/0 was deleted and made anew: what is committed and written is of the one before",
+        ),
         (6, "v1;e=0;l=5;p=", "the committed offset of usage/0 is 6 but its metadata says 5: it was moved by hand"),
         (
             2_000,
@@ -266,6 +272,26 @@ fn a_commit_that_is_not_ours_stops_the_machine_with_the_reason() {
         let [Effect::Stop(stop)] = &effects[..] else { panic!("{effects:?}") };
         assert_eq!(stop.to_string(), reason);
     }
+}
+
+#[test]
+fn a_raised_epoch_finishes_what_the_one_before_declared_and_makes_nothing_new_meanwhile() {
+    let mut member = Member { machine: Machine::new(Config { epoch: 1, ..CONFIG }), now: 0 };
+    let look = the_look(&member.takes(&[usage(0)], Some((5, "v1;e=0;l=5;p=10@0:5+10"))));
+    member.step(Input::Looked(look.id, saw(Presence::Absent)));
+    let (proof, entries) = the_commit(&member.drains(usage(0), 5, 15));
+    assert_eq!(entries, [(5, "v1;e=0;l=5;p=10@0:5+10".to_owned())], "declared again, as it was");
+    let insert = the_insert(&member.step(Input::Committed(proof, CommitAnswer::Ok)));
+    assert_eq!(insert.token.to_string(), "usage/0/0/5-15", "under the token that it had");
+
+    member.drains(usage(0), 15, 20);
+    assert_eq!(member.step(Input::FlushDue), [], "no commit can name two epochs");
+    let look = the_look(&member.step(Input::Inserted(insert.id, InsertAnswer::Ok)));
+    let effects = member.step(Input::Looked(look.id, saw(Presence::Present)));
+    let (intent, entries) = the_commit(&effects);
+    assert_eq!(entries, [(15, "v1;e=1;l=15;p=5@0:15+5".to_owned())]);
+    let insert = the_insert(&member.step(Input::Committed(intent, CommitAnswer::Ok)));
+    assert_eq!(insert.token.to_string(), "usage/1/0/15-20");
 }
 
 #[test]

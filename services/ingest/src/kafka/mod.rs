@@ -4,11 +4,13 @@
 //! - `commits`: commits and their answers.
 //! - `queue`: a partition's records, in batches and without a copy.
 //! - `offsets`: what the group has committed, and what became of a commit.
+//! - `topics`: which topics these are.
 
 mod commits;
 mod context;
 mod offsets;
 mod queue;
+mod topics;
 
 use std::{
     collections::BTreeMap,
@@ -38,6 +40,7 @@ use self::{
 pub(crate) use self::{
     offsets::fetch_committed,
     queue::{Message, Queue},
+    topics::topic_ids,
 };
 
 /// The consumer underneath.

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, slice, time::Duration};
 
+use anyhow::Context as _;
 use protocol::{Commit, CommitAnswer, Fetched, Offset, TopicPartition};
 use rdkafka::{
     Offset as KafkaOffset, TopicPartitionList,
@@ -10,16 +11,17 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::Consumer;
+use super::{Consumer, topic_ids};
 
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// What the group has committed for these, with its metadata, and the bounds of their logs. Blocks the thread.
-pub(crate) fn fetch_committed(consumer: &Consumer, partitions: &[TopicPartition]) -> Result<Vec<Fetched>, KafkaError> {
+pub(crate) fn fetch_committed(consumer: &Consumer, partitions: &[TopicPartition]) -> anyhow::Result<Vec<Fetched>> {
     let mut asked = TopicPartitionList::new();
     for partition in partitions {
         asked.add_partition(partition.topic.0, partition.partition.0);
     }
+    let topic_ids = topic_ids(consumer, ANSWER_MAX)?;
     let committed = consumer.committed_offsets(asked, ANSWER_MAX)?;
     let metadata = metadata(&committed);
     let mut found = BTreeMap::new();
@@ -34,6 +36,7 @@ pub(crate) fn fetch_committed(consumer: &Consumer, partitions: &[TopicPartition]
         let (log_first, log_end) = consumer.fetch_watermarks(topic, number, ANSWER_MAX)?;
         Ok(Fetched {
             partition: *partition,
+            topic_id: *topic_ids.get(topic).with_context(|| format!("topic {topic} does not exist"))?,
             committed: found.remove(&(topic.to_owned(), number)),
             log_first: Offset(log_first),
             log_end: Offset(log_end),

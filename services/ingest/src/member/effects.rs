@@ -21,6 +21,7 @@ use super::{
     lane::{Lane, Reading, Search, Stage},
     rows::Rows,
     tasks::Cargo,
+    trouble::Work,
 };
 
 /// Whether the protocol is left out, to have something to compare it with: nothing is declared, no insert has a token and
@@ -65,7 +66,7 @@ impl Ingest {
 
     /// The pairs are known: the window can judge what is read.
     pub(super) fn remembered(&mut self, partition: TopicPartition, tenure: u64, window: Window) {
-        self.answers_again();
+        self.trouble.ends(Work::Asking);
         let Some(lane) = self.lanes.get_mut(&partition).filter(|lane| lane.tenure == tenure) else { return };
         let Stage::Remembering(reading) = lane.stage else { return };
         lane.window = window;
@@ -110,7 +111,7 @@ impl Ingest {
         range: Range,
         repeats: &BTreeSet<Offset>,
     ) -> anyhow::Result<()> {
-        self.answers_again();
+        self.trouble.ends(Work::Asking);
         let lane = self.lanes.get_mut(&partition).filter(|lane| lane.tenure == tenure);
         let Some(held) = lane.and_then(|lane| lane.held.iter_mut().find(|held| held.range == range)) else {
             return Ok(());

@@ -3,17 +3,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use domain::{
-    ids::Partition,
-    record::{Decoded, InputTopic, Record, decode},
-};
+use domain::record::{Decoded, InputTopic, Record, Reject, decode};
 use protocol::{Drained, Input, Offset, Range, TopicPartition};
 use rdkafka::error::RDKafkaErrorCode;
 use smallvec::SmallVec;
 
 use crate::{
     kafka::{Message, input_topic},
-    repeats::Fingerprint,
+    repeats::{Fingerprint, Valid, Window},
+    tables::{Place, millis},
 };
 
 use super::{
@@ -28,6 +26,9 @@ const DRAIN_RECORDS_MAX: usize = 2_048;
 /// How long a partition that cannot be sought yet is left alone.
 const SEEK_PAUSE: Duration = Duration::from_millis(100);
 
+/// Records that are judged together: so many lie in the processor's nearer caches.
+pub(crate) const JUDGED_RECORDS: usize = 32;
+
 /// Headers of a record that need no allocation; an event of ours has six or seven.
 const HEADERS: usize = 12;
 
@@ -37,6 +38,7 @@ impl Ingest {
         let held: usize = self.lanes.values().map(Lane::bytes).sum();
         let full = held >= self.config.rows_bytes_max();
         let mut busy = false;
+        self.behind = false;
         for partition in self.lanes.keys().copied().collect::<Vec<_>>() {
             self.seek_if_due(partition);
             busy |= self.drain_partition(partition, full)?;
@@ -70,8 +72,10 @@ impl Ingest {
         let Some(topic) = input_topic(partition.topic.0) else { bail!("{partition} is not ours to read") };
         let messages = queue.take(DRAIN_RECORDS_MAX);
         let more = messages.len() == DRAIN_RECORDS_MAX;
+        self.behind |= more;
         let (records, bytes) = (lane.open.records, lane.open.bytes);
         let mut position = first;
+        let mut wanted = Vec::with_capacity(messages.len());
         for message in messages.iter() {
             match message.error() {
                 None => {}
@@ -102,19 +106,20 @@ impl Ingest {
             if until.is_some_and(|until| message.offset() >= until.0) {
                 break;
             }
-            let window = &mut lane.window;
-            push(&mut lane.open, topic, partition, message, |event| {
-                let fingerprint = Fingerprint::of(&event.source, &event.id);
-                window.witness(message.offset(), message.timestamp_ms(), fingerprint)
-            });
+            wanted.push(message);
             position = Offset(message.offset() + 1);
+        }
+        for wanted in wanted.chunks(JUDGED_RECORDS) {
+            take_in(&mut lane.open, topic, partition, wanted, Some(&mut lane.window));
         }
         drop(messages);
         lane.position = Some(position);
         if position == first {
             return Ok(more);
         }
-        self.kafka_trouble = None;
+        if self.kafka_trouble.take().is_some() {
+            tracing::info!("kafka is read again");
+        }
         if records == 0 {
             lane.opened_at = Some(Instant::now());
         }
@@ -134,33 +139,50 @@ impl Ingest {
     }
 }
 
-/// Adds a record to the open rows; `is_repeat` judges a valid one.
-pub(crate) fn push(
+/// Adds records to the open rows. The window judges the valid ones together, which costs half of one by one; without a window
+/// nothing is a repeat.
+pub(crate) fn take_in(
     open: &mut Rows,
     topic: InputTopic,
     partition: TopicPartition,
-    message: Message<'_>,
-    is_repeat: impl FnOnce(&Decoded<'_>) -> bool,
+    messages: &[Message<'_>],
+    window: Option<&mut Window>,
 ) {
-    let headers: SmallVec<[_; HEADERS]> = message.headers().collect();
-    if open.wants_link() {
-        open.links.extend(kit::propagation::link_of(&headers));
+    let headers: Vec<SmallVec<[_; HEADERS]>> = messages.iter().map(|message| message.headers().collect()).collect();
+    for headers in &headers {
+        if !open.wants_link() {
+            break;
+        }
+        open.links.extend(kit::propagation::link_of(headers));
     }
-    let headers: SmallVec<[_; HEADERS]> = headers.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
-    let place = place(Partition(partition.partition.0), message.offset(), message.timestamp_ms());
-    let record = Record {
-        topic,
-        key: message.key(),
-        headers: &headers,
-        payload: message.payload(),
-        timestamp: place.received_at,
-    };
-    let verdict = match decode(&record) {
-        Ok(event) => match is_repeat(&event) {
-            true => Verdict::Repeat(event),
-            false => Verdict::Event(event),
-        },
-        Err(reject) => Verdict::Rejected(reject),
-    };
-    open.push(partition.topic.0, place, &record, verdict);
+    let headers: Vec<SmallVec<[_; HEADERS]>> =
+        headers.iter().map(|headers| headers.iter().map(|(name, value)| (name.as_ref(), *value)).collect()).collect();
+    let records: Vec<(Place, Record<'_>)> = messages
+        .iter()
+        .zip(&headers)
+        .map(|(message, headers)| {
+            let place = place(partition.partition, message.offset(), message.timestamp_ms());
+            let (key, payload) = (message.key(), message.payload());
+            (place, Record { topic, key, headers, payload, timestamp: place.received_at })
+        })
+        .collect();
+    let decoded: Vec<Result<Decoded<'_>, Reject>> = records.iter().map(|(_, record)| decode(record)).collect();
+    let mut repeats = Default::default();
+    if let Some(window) = window {
+        let valid = records.iter().zip(&decoded).filter_map(|((place, _), decoded)| {
+            let event = decoded.as_ref().ok()?;
+            let fingerprint = Fingerprint::of(&event.source, &event.id);
+            Some(Valid { offset: place.offset.0, received_ms: millis(place.received_at), fingerprint })
+        });
+        repeats = SmallVec::<[bool; JUDGED_RECORDS]>::from_slice(window.witness_all(&valid.collect::<Vec<_>>()));
+    }
+    let mut repeats = repeats.into_iter();
+    for ((place, record), decoded) in records.iter().zip(decoded) {
+        let verdict = match decoded {
+            Ok(event) if repeats.next().unwrap_or_default() => Verdict::Repeat(event),
+            Ok(event) => Verdict::Event(event),
+            Err(reject) => Verdict::Rejected(reject),
+        };
+        open.push(partition.topic.0, *place, record, verdict);
+    }
 }

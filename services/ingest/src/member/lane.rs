@@ -13,6 +13,8 @@ pub(crate) struct Lane {
     /// Which hold of the partition this is: what was asked in an earlier one is not answered in this one.
     pub(crate) tenure: u64,
     pub(crate) stage: Stage,
+    /// Which topic of its name it belongs to, once that is known.
+    pub(crate) topic_id: Option<u32>,
     /// The pairs that the partition has had lately, all of them below `position`.
     pub(crate) window: Window,
     /// The next offset to be drained; none until the protocol says where to begin.
@@ -80,6 +82,7 @@ impl Lane {
         Self {
             tenure,
             stage: Stage::Waiting,
+            topic_id: None,
             window,
             position: None,
             open: Rows::default(),

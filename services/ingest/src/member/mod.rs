@@ -9,12 +9,14 @@
 //! - `intake`: from records to rows.
 //! - `effects`: what the protocol wants, carried out.
 //! - `tasks`: what takes time.
+//! - `trouble`: what does not work at the moment.
 
 mod effects;
 mod intake;
 mod lane;
 mod rows;
 mod tasks;
+mod trouble;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -27,6 +29,7 @@ use anyhow::anyhow;
 use clickhouse::Client;
 use kit::config::KafkaConfig;
 use protocol::{Input, InsertAnswer, Looked, Machine, Millis, Offset, Part, Presence, StopReason, TopicPartition};
+use rdkafka::error::RDKafkaErrorCode;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -39,11 +42,15 @@ use crate::{
     tables::There,
 };
 
-pub(crate) use self::{intake::push, rows::Rows};
+pub(crate) use self::{
+    intake::{JUDGED_RECORDS, take_in},
+    rows::Rows,
+};
 
 use self::{
     lane::{Lane, Reading, Stage, Unaudited},
     tasks::{Answer, Tasks, Written},
+    trouble::{Trouble, Work},
 };
 
 /// The longest sleep: membership in the group depends on being served.
@@ -51,6 +58,9 @@ const IDLE_MAX: Duration = Duration::from_millis(100);
 
 /// How long the group is given to take notice that we leave.
 const LEAVE_MAX: Duration = Duration::from_secs(3);
+
+/// How many times longer records may wait while ingest is behind.
+const BEHIND_FLUSH_FACTOR: u32 = 5;
 
 /// How often the gauges are brought up to date.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -74,9 +84,11 @@ pub(crate) struct Ingest {
     answers: mpsc::Receiver<Answer>,
     progress: Arc<Mutex<Progress>>,
     metrics: Metrics,
+    /// The last pass over the partitions left records behind.
+    behind: bool,
     tenures: u64,
     memberships: u64,
-    trouble: Option<&'static str>,
+    trouble: Trouble,
     kafka_trouble: Option<String>,
     commit_sent_at: Option<Instant>,
     reported_at: Instant,
@@ -119,9 +131,10 @@ impl Ingest {
             answers,
             progress,
             metrics,
+            behind: false,
             tenures: 0,
             memberships: 0,
-            trouble: None,
+            trouble: Trouble::default(),
             kafka_trouble: None,
             commit_sent_at: None,
             reported_at: Instant::now(),
@@ -212,9 +225,11 @@ impl Ingest {
                     self.inputs.push_back(Input::Committed(id, answer));
                 }
                 Told::Unwell(error) => {
+                    let missing = error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition);
                     let error = error.to_string();
                     if self.kafka_trouble.as_ref() != Some(&error) {
-                        tracing::warn!(error, "kafka cannot be read, trying on");
+                        let remedy = missing.then_some("run `flywheel migrate`");
+                        tracing::warn!(error, remedy, "kafka cannot be read, trying on");
                         self.kafka_trouble = Some(error);
                     }
                 }
@@ -232,7 +247,11 @@ impl Ingest {
             match answer {
                 Answer::Protocol(input) => {
                     if let Input::Fetched(_, fetched) = &input {
+                        self.trouble.ends(Work::Offsets);
                         for fetched in fetched {
+                            if let Some(lane) = self.lanes.get_mut(&fetched.partition) {
+                                lane.topic_id = Some(fetched.topic_id);
+                            }
                             let start = fetched.committed.as_ref().map_or(fetched.log_first, |(offset, _)| *offset);
                             let TopicPartition { topic, partition } = fetched.partition;
                             self.progress().starts_at(topic.0, partition, start);
@@ -241,7 +260,7 @@ impl Ingest {
                     self.inputs.push_back(input);
                 }
                 Answer::Looked(look, found, beyond) => {
-                    self.answers_again();
+                    self.trouble.ends(Work::Asking);
                     let presence = look.parts.iter().map(|part| self.presence(part, &found, look.flight.is_some()));
                     let presence: Vec<Presence> = presence.collect();
                     if look.flight.is_none() && presence.contains(&Presence::Present) {
@@ -263,7 +282,9 @@ impl Ingest {
                     self.inputs.push_back(Input::Inserted(id, answer));
                 }
                 Answer::Audited(part, findings) => self.audited(part, findings),
-                Answer::Failed(what, error) => self.in_trouble(what, &error),
+                Answer::Topics(topics) => self.are_the_same(&topics),
+                Answer::Told => self.trouble.ends(Work::Telling),
+                Answer::Failed(work, error) => self.trouble.begins(work, &error),
             }
             self.step()?;
         }
@@ -290,12 +311,8 @@ impl Ingest {
 
     fn inserted(&mut self, written: Written) -> InsertAnswer {
         match &written.error {
-            Some(error) if self.trouble.is_none() => {
-                tracing::warn!(error, "clickhouse did not take the rows, keeping them and trying again");
-                self.trouble = Some("rows");
-            }
-            Some(_) => {}
-            None => self.answers_again(),
+            Some(error) => self.trouble.begins(Work::Inserting, error),
+            None => self.trouble.ends(Work::Inserting),
         }
         self.metrics.batch_written(&written.tables, written.took);
         match written.answer {
@@ -305,16 +322,15 @@ impl Ingest {
         }
     }
 
-    fn in_trouble(&mut self, what: &'static str, error: &str) {
-        if self.trouble.is_none() {
-            tracing::warn!(what, error, "an answer is missing, trying on");
-        }
-        self.trouble = Some(what);
-    }
-
-    fn answers_again(&mut self) {
-        if self.trouble.take().is_some() {
-            tracing::info!("clickhouse answers again");
+    /// The client reads on where it stood in a topic that was deleted and made again under the same name: then we end, before
+    /// offsets of the one are taken for offsets of the other. What was committed names the topic, so the next start ends too.
+    fn are_the_same(&mut self, topics: &BTreeMap<&'static str, u32>) {
+        let another = self.lanes.iter().find(|(partition, lane)| {
+            let now = topics.get(partition.topic.0);
+            lane.topic_id.is_some_and(|id| now.is_some_and(|now| *now != id))
+        });
+        if let Some((partition, _)) = another {
+            self.ended = Some(StopReason::Anew(*partition));
         }
     }
 
@@ -322,6 +338,7 @@ impl Ingest {
         if self.reported_at.elapsed() < REPORT_EVERY {
             return;
         }
+        self.tasks.topics(self.member.consumer());
         self.reported_at = Instant::now();
         let lanes = || self.lanes.iter();
         let ages = lanes().filter_map(|(partition, lane)| Some((*partition, lane.held.front()?.since.elapsed())));
@@ -347,7 +364,7 @@ impl Ingest {
     }
 
     fn audited(&mut self, part: Part, findings: Findings) {
-        self.answers_again();
+        self.trouble.ends(Work::Asking);
         self.metrics.audited(part.range.length(), findings);
         let Findings { doubled, missing } = findings;
         if doubled + missing > 0 {
@@ -365,7 +382,7 @@ impl Ingest {
 
     /// Declares what has been open for long enough.
     fn flush_if_due(&mut self) {
-        let flush_age = Duration::from_millis(self.config.flush_age_ms_max);
+        let flush_age = self.flush_age();
         let due = self.lanes.values().filter_map(|lane| lane.opened_at).any(|at| at.elapsed() >= flush_age);
         if due {
             for lane in self.lanes.values_mut() {
@@ -375,11 +392,16 @@ impl Ingest {
         }
     }
 
+    /// How long drained records may wait. Longer while there are more than can be taken: fewer, larger inserts catch up sooner.
+    fn flush_age(&self) -> Duration {
+        Duration::from_millis(self.config.flush_age_ms_max) * if self.behind { BEHIND_FLUSH_FACTOR } else { 1 }
+    }
+
     /// How long nothing happens by itself.
     fn idle_for(&self) -> Duration {
         let now = Instant::now();
         let wakes = self.machine.wake_at().map(|at| self.begun + Duration::from_millis(at.0));
-        let flush_age = Duration::from_millis(self.config.flush_age_ms_max);
+        let flush_age = self.flush_age();
         let flushes = self.lanes.values().filter_map(|lane| lane.opened_at.map(|at| at + flush_age));
         let seeks = self.lanes.values().filter_map(|lane| match lane.stage {
             Stage::Seeking(Reading { .. }, at) => Some(at),

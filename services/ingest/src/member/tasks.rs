@@ -14,13 +14,16 @@ use tracing::Instrument as _;
 
 use crate::{
     clickhouse::{self as ch, Findings, Found},
-    kafka::{Consumer, fetch_committed, input_topic},
+    kafka::{Consumer, fetch_committed, input_topic, topic_ids},
     metrics::Metrics,
     repeats::{Window, history},
     tables::{self, There},
 };
 
-use super::rows::Rows;
+use super::{rows::Rows, trouble::Work};
+
+/// How long Kafka is given to say which topics these are.
+const TOPICS_MAX: Duration = Duration::from_secs(1);
 
 /// An answer to something that was asked.
 pub(crate) enum Answer {
@@ -36,8 +39,12 @@ pub(crate) enum Answer {
     Inserted(RequestId, Written),
     /// What an audit found.
     Audited(Part, Findings),
-    /// Something could not be asked; it is asked again.
-    Failed(&'static str, String),
+    /// Which topics these are.
+    Topics(BTreeMap<&'static str, u32>),
+    /// The ranker was told of new rows.
+    Told,
+    /// A try failed.
+    Failed(Work, String),
 }
 
 /// What an insert did.
@@ -79,6 +86,20 @@ impl Tasks {
         self.waker.unpark();
     }
 
+    /// Asks Kafka which topics these are.
+    pub(crate) fn topics(&self, consumer: Arc<Consumer>) {
+        let tasks = self.clone();
+        self.runtime.spawn_blocking(move || {
+            let asked = topic_ids(&consumer, TOPICS_MAX);
+            drop(consumer);
+            match asked {
+                Ok(topics) => tasks.answer(Answer::Topics(topics)),
+                // Whoever reads or commits says that Kafka is away; this is asked again soon.
+                Err(error) => tracing::debug!(error = format!("{error:#}"), "which topics these are is not known now"),
+            }
+        });
+    }
+
     /// Asks Kafka what is committed.
     pub(crate) fn fetch(&self, id: RequestId, consumer: Arc<Consumer>, partitions: Vec<TopicPartition>) {
         let tasks = self.clone();
@@ -90,7 +111,7 @@ impl Tasks {
             }
             Err(error) => {
                 drop(consumer);
-                tasks.answer(Answer::Failed("the committed offsets", error.to_string()));
+                tasks.answer(Answer::Failed(Work::Offsets, format!("{error:#}")));
                 tasks.answer(Answer::Protocol(Input::FetchFailed(id)));
             }
         });
@@ -107,7 +128,7 @@ impl Tasks {
             match asked.await {
                 Ok((found, beyond)) => tasks.answer(Answer::Looked(look, found, beyond)),
                 Err(error) => {
-                    tasks.answer(Answer::Failed("which rows are there", error.to_string()));
+                    tasks.answer(Answer::Failed(Work::Asking, error.to_string()));
                     tasks.answer(Answer::Protocol(Input::LookFailed(look.id)));
                 }
             }
@@ -121,7 +142,7 @@ impl Tasks {
             let dead = match ch::is_dead(&tasks.client, &group).await {
                 Ok(dead) => dead,
                 Err(error) => {
-                    tasks.answer(Answer::Failed("whether an insert still runs", error.to_string()));
+                    tasks.answer(Answer::Failed(Work::Asking, error.to_string()));
                     false
                 }
             };
@@ -137,7 +158,7 @@ impl Tasks {
             loop {
                 match history::catch_up(&tasks.client, topic, partition.partition, position, &mut window).await {
                     Ok(()) => return tasks.answer(Answer::Remembered(partition, tenure, window)),
-                    Err(error) if tasks.failed("what a partition has had", &error).await => {}
+                    Err(error) if tasks.failed(&error).await => {}
                     Err(_) => return,
                 }
             }
@@ -158,7 +179,7 @@ impl Tasks {
                         drop(rows);
                         return tasks.answer(Answer::Searched(partition, tenure, range, repeats));
                     }
-                    Err(error) if tasks.failed("what was said before", &error).await => {}
+                    Err(error) if tasks.failed(&error).await => {}
                     Err(_) => return,
                 }
             }
@@ -171,14 +192,14 @@ impl Tasks {
         self.runtime.spawn(async move {
             match ch::audit(&tasks.client, &part, records).await {
                 Ok(findings) => tasks.answer(Answer::Audited(part, findings)),
-                Err(error) => tasks.answer(Answer::Failed("whether all rows are there", error.to_string())),
+                Err(error) => tasks.answer(Answer::Failed(Work::Asking, error.to_string())),
             }
         });
     }
 
     /// Says that something could not be asked and pauses; returns whether anybody still wants to know.
-    async fn failed(&self, what: &'static str, error: &anyhow::Error) -> bool {
-        let wanted = self.answers.send(Answer::Failed(what, format!("{error:#}"))).is_ok();
+    async fn failed(&self, error: &anyhow::Error) -> bool {
+        let wanted = self.answers.send(Answer::Failed(Work::Asking, format!("{error:#}"))).is_ok();
         self.waker.unpark();
         tokio::time::sleep(self.retry_pause).await;
         wanted
@@ -240,9 +261,10 @@ impl Tasks {
     /// Tells the ranker that these teams have rows; the empty name stands for every team.
     pub(crate) async fn tell_teams(&self, teams: &BTreeMap<String, u64>, traceparent: &str) {
         let Some(changes) = tables::team_changes(teams, traceparent) else { return };
-        if let Err(error) = ch::tell(&self.inserting, changes, self.insert_max).await {
-            self.answer(Answer::Failed("the ranker of new rows", error.to_string()));
-        }
+        self.answer(match ch::tell(&self.inserting, changes, self.insert_max).await {
+            Ok(()) => Answer::Told,
+            Err(error) => Answer::Failed(Work::Telling, error.to_string()),
+        });
     }
 }
 

@@ -92,10 +92,8 @@ impl Window {
     }
 
     /// Judges one record, see [`Self::witness_all`].
-    ///
-    /// # Panics
-    /// As there.
-    pub(crate) fn witness(&mut self, offset: i64, received_ms: i64, fingerprint: Fingerprint) -> bool {
+    #[cfg(test)]
+    fn witness(&mut self, offset: i64, received_ms: i64, fingerprint: Fingerprint) -> bool {
         self.witness_all(&[Valid { offset, received_ms, fingerprint }]) == [true]
     }
 

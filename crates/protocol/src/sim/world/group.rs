@@ -87,6 +87,7 @@ impl World {
         let Some((request, partitions)) = process.fetches.pop() else { return false };
         let fetched = partitions.into_iter().map(|partition| Fetched {
             partition,
+            topic_id: 3,
             committed: self.kafka.committed.get(&partition).cloned(),
             log_first: Offset(0),
             log_end: Offset(self.kafka.log_ends[&partition]),
