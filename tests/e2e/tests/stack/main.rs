@@ -1,8 +1,10 @@
 //! End to end, from the outside: events into a real Kafka, rows in a real ClickHouse, answers from the real binary. Every
 //! test has a stack of its own.
 
+mod audit;
 mod dashboard;
 mod dead_letters;
+mod hardship;
 mod import;
 mod lifecycle;
 mod migrate;

@@ -1,0 +1,75 @@
+//! ClickHouse is away, and more waits in Kafka than fits into memory.
+
+use std::time::Duration;
+
+use devstack::Role;
+use testkit::{eventually::eventually, flywheel::Flywheel, record::produce};
+
+use super::{complaints, used};
+
+/// So much that the budget is reached: of a million events of this kind the rows take about 90 MB.
+const EVENTS: u64 = 1_000_000;
+
+/// A quarter of the default: rows may take 16 MiB.
+const BUFFER_BYTES_MAX: &str = "67108864";
+
+/// The promise, for the default budget.
+const MEMORY_KIB_MAX: u64 = 512 * 1024;
+
+/// Longer than the session, so that whoever does not serve the group loses it.
+const AWAY: Duration = Duration::from_secs(20);
+
+const CAUGHT_UP_MAX: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_waits_in_kafka_while_clickhouse_is_away() {
+    let stack = testkit::migrated_stack().await;
+    let ingest = Flywheel::spawn(&stack, "ingest", &[("FLYWHEEL_INGEST_BUFFER_BYTES_MAX", BUFFER_BYTES_MAX)]);
+    produce(&stack, (0..6).map(|number| used(number as i32, number)));
+    super::each_once(&stack, 6).await;
+    let clickhouse = stack.clickhouse().expect("the test's own");
+    clickhouse.kill().await.expect("clickhouse is killed");
+    produce(&stack, (6..EVENTS).map(|number| used((number % 6) as i32, number)));
+    // The outage itself: this long, whatever else happens.
+    tokio::time::sleep(AWAY).await;
+    let (buffered, limit) = eventually("the budget is used", CAUGHT_UP_MAX, async || {
+        let metrics = ingest.metrics().await;
+        let buffered = gauge(&metrics, "flywheel_ingest_buffered_bytes").ok_or("no gauge")?;
+        let limit = gauge(&metrics, "flywheel_ingest_buffered_limit_bytes").ok_or("no limit")?;
+        if buffered >= limit * 0.9 { Ok((buffered, limit)) } else { Err(format!("{buffered} of {limit}")) }
+    })
+    .await;
+    super::waits_quietly(&ingest).await;
+    clickhouse.start().await.expect("clickhouse starts");
+
+    let client = testkit::clickhouse(&stack, Role::Ingest);
+    eventually("every event is a row", CAUGHT_UP_MAX, async || {
+        let count =
+            client.query("SELECT count() FROM usage").fetch_one::<u64>().await.map_err(|error| error.to_string())?;
+        if count == EVENTS { Ok(()) } else { Err(format!("{count} of {EVENTS}")) }
+    })
+    .await;
+    let ids = client.query("SELECT uniqExact(id) FROM usage").fetch_one::<u64>().await.expect("a count");
+    assert_eq!(ids, EVENTS);
+    let peak = peak_kib(&ingest);
+    assert!(peak < MEMORY_KIB_MAX, "{peak} KiB");
+    let (status, log) = ingest.terminate().await;
+    assert!(status.success(), "{log}");
+    for message in ["partitions lost", "partitions revoked", "joining the group anew"] {
+        assert!(!log.contains(message), "{log}");
+    }
+    assert!(complaints(&log).len() <= 6, "{log}");
+}
+
+/// The value of a gauge without labels of its own.
+fn gauge(metrics: &str, name: &str) -> Option<f64> {
+    let line = metrics.lines().find(|line| line.starts_with(name))?;
+    line.rsplit_once(' ')?.1.parse().ok()
+}
+
+/// The most memory that it has had, in KiB.
+fn peak_kib(flywheel: &Flywheel) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", flywheel.id())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches("kB").trim().parse().expect("a number")
+}
