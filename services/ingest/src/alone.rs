@@ -17,10 +17,11 @@ use wire::topics::USAGE;
 use crate::{
     config::IngestConfig,
     kafka::{Member, Told},
-    member::{JUDGED_RECORDS, Rows, take_in},
+    member::{BATCH_RECORDS_MAX, Rows, take_in},
 };
 
-const RECORDS_MAX: usize = 2_048;
+/// Batches of a partition before the others get their turn, as in ingest.
+const BATCHES: usize = 32;
 const JOIN_MAX: Duration = Duration::from_secs(30);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 const IDLE_MAX: Duration = Duration::from_millis(100);
@@ -68,15 +69,18 @@ impl Alone {
             let before = records;
             for (partition, open) in partitions.iter().zip(&mut open) {
                 let queue = self.member.queue(*partition).context("a partition has no queue")?;
-                let messages = queue.take(RECORDS_MAX);
-                let taken: Vec<_> = messages.iter().collect();
-                if let Some(code) = taken.iter().find_map(|message| message.error()) {
-                    return Err(code).with_context(|| format!("{partition} cannot be read"));
-                }
-                records += taken.len() as u64;
-                if decode {
-                    for taken in taken.chunks(JUDGED_RECORDS) {
-                        take_in(open, InputTopic::Usage, *partition, taken, None);
+                for _ in 0..BATCHES {
+                    let messages = queue.take(BATCH_RECORDS_MAX);
+                    let taken: Vec<_> = messages.iter().collect();
+                    if let Some(code) = taken.iter().find_map(|message| message.error()) {
+                        return Err(code).with_context(|| format!("{partition} cannot be read"));
+                    }
+                    if taken.is_empty() {
+                        break;
+                    }
+                    records += taken.len() as u64;
+                    if decode {
+                        take_in(open, InputTopic::Usage, *partition, &taken, None);
                     }
                     if open.records >= self.rows_max {
                         *open = Rows::default();

@@ -14,6 +14,7 @@ use opentelemetry::{
 use opentelemetry_semantic_conventions::attribute;
 
 use protocol::{CommitAnswer, TopicPartition};
+use wire::topics::INPUTS;
 
 use crate::{clickhouse::Findings, member::Rows, progress::Progress};
 
@@ -58,7 +59,7 @@ impl Metrics {
         let meter = global::meter("flywheel.ingest");
         let standing = Arc::new(Mutex::new(Standing::default()));
         observe_standing(&meter, &standing);
-        Self {
+        let metrics = Self {
             consumed: kit::metrics::messaging_client_consumed_messages(&meter),
             process_duration: kit::metrics::messaging_process_duration(&meter),
             insert_duration: kit::metrics::db_client_operation_duration(&meter),
@@ -105,7 +106,14 @@ impl Metrics {
                 FRESHNESS_BOUNDARIES,
             ),
             standing,
+        };
+        // So that what never happened is 0, and not absent: an alert on an increase sees the first one too.
+        for topic in INPUTS {
+            let topic = [KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, topic)];
+            metrics.repeats.add(0, &topic);
+            metrics.replays.add(0, &topic);
         }
+        metrics
     }
 
     /// An insert of a group ended: `written` are the rows of each table, `took` is the time from its first byte to its last

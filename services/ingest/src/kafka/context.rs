@@ -56,7 +56,10 @@ impl ConsumerContext for Context {
                 consumer.incremental_assign(partitions)
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                tracing::info!(kafka.partitions = count, "partitions assigned");
+                // Each round of the group says something, often nothing.
+                if count > 0 {
+                    tracing::info!(kafka.partitions = count, "partitions assigned");
+                }
                 state.events.push_back(Event::Assigned(partitions.clone()));
                 Ok(())
             }

@@ -39,7 +39,7 @@ use self::{
 
 pub(crate) use self::{
     offsets::fetch_committed,
-    queue::{Message, Queue},
+    queue::{Message, Messages, Queue},
     topics::topic_ids,
 };
 

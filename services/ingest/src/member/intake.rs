@@ -9,7 +9,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use smallvec::SmallVec;
 
 use crate::{
-    kafka::{Message, input_topic},
+    kafka::{Message, Messages, input_topic},
     repeats::{Fingerprint, Valid, Window},
     tables::{Place, millis},
 };
@@ -21,13 +21,14 @@ use super::{
 };
 
 /// Records that are drained from a partition before the others get their turn.
-const DRAIN_RECORDS_MAX: usize = 2_048;
+const DRAIN_RECORDS_MAX: u64 = 2_048;
+
+/// Records that are taken from a queue, judged and given back together: so few that what librdkafka allocates for their headers
+/// is still in the processor's caches when it is freed, and enough for the window to be asked for many at once.
+pub(crate) const BATCH_RECORDS_MAX: usize = 64;
 
 /// How long a partition that cannot be sought yet is left alone.
 const SEEK_PAUSE: Duration = Duration::from_millis(100);
-
-/// Records that are judged together: so many lie in the processor's nearer caches.
-pub(crate) const JUDGED_RECORDS: usize = 32;
 
 /// Headers of a record that need no allocation; an event of ours has six or seven.
 const HEADERS: usize = 12;
@@ -70,49 +71,26 @@ impl Ingest {
         }
         let Some(queue) = self.member.queue(partition) else { return Ok(false) };
         let Some(topic) = input_topic(partition.topic.0) else { bail!("{partition} is not ours to read") };
-        let messages = queue.take(DRAIN_RECORDS_MAX);
-        let more = messages.len() == DRAIN_RECORDS_MAX;
-        self.behind |= more;
         let (records, bytes) = (lane.open.records, lane.open.bytes);
-        let mut position = first;
-        let mut wanted = Vec::with_capacity(messages.len());
-        for message in messages.iter() {
-            match message.error() {
-                None => {}
-                Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
-                    if message.offset() == position.0 =>
-                {
-                    bail!(
-                        "the log of {partition} does not have offset {}: records expired, or the topic was made anew",
-                        position.0
-                    )
-                }
-                Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                    lane.stage = Stage::Seeking(Reading { from, until }, Instant::now() + SEEK_PAUSE);
-                    break;
-                }
-                Some(code) => {
-                    tracing::warn!(%partition, error = %code, "a partition cannot be read, trying on");
-                    continue;
+        let (mut position, mut more) = (first, true);
+        while more && lane.open.records - records < DRAIN_RECORDS_MAX {
+            let messages = queue.take(BATCH_RECORDS_MAX);
+            more = messages.len() == BATCH_RECORDS_MAX;
+            let (wanted, then) = sift(partition, &messages, position, until)?;
+            if let Some(last) = wanted.last() {
+                position = Offset(last.offset() + 1);
+                take_in(&mut lane.open, topic, partition, &wanted, Some(&mut lane.window));
+            }
+            match then {
+                Then::Go => {}
+                Then::End => more = false,
+                Then::Seek(at) => {
+                    lane.stage = Stage::Seeking(Reading { from, until }, at);
+                    more = false;
                 }
             }
-            if message.offset() < position.0 {
-                // A seek that overtakes the end of the partition's last assignment is forgotten when the new one begins, at the
-                // log's beginning: what comes then is not wanted, and what is has not been passed.
-                tracing::debug!(%partition, offset = message.offset(), sought = position.0, "a seek was lost, seeking again");
-                lane.stage = Stage::Seeking(Reading { from, until }, Instant::now());
-                break;
-            }
-            if until.is_some_and(|until| message.offset() >= until.0) {
-                break;
-            }
-            wanted.push(message);
-            position = Offset(message.offset() + 1);
         }
-        for wanted in wanted.chunks(JUDGED_RECORDS) {
-            take_in(&mut lane.open, topic, partition, wanted, Some(&mut lane.window));
-        }
-        drop(messages);
+        self.behind |= more;
         lane.position = Some(position);
         if position == first {
             return Ok(more);
@@ -137,6 +115,57 @@ impl Ingest {
         self.inputs.push_back(Input::Drained(drained));
         Ok(true)
     }
+}
+
+/// What follows a batch.
+enum Then {
+    Go,
+    /// A declared range is complete: what comes after it is read later.
+    End,
+    /// Records are not those that were sought.
+    Seek(Instant),
+}
+
+/// Those of the messages that are records from `position` on, and before `until`.
+fn sift<'m>(
+    partition: TopicPartition,
+    messages: &'m Messages<'_>,
+    mut position: Offset,
+    until: Option<Offset>,
+) -> anyhow::Result<(SmallVec<[Message<'m>; BATCH_RECORDS_MAX]>, Then)> {
+    let mut wanted = SmallVec::new();
+    for message in messages.iter() {
+        match message.error() {
+            None => {}
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
+                if message.offset() == position.0 =>
+            {
+                bail!(
+                    "the log of {partition} does not have offset {}: records expired, or the topic was made anew",
+                    position.0
+                )
+            }
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                return Ok((wanted, Then::Seek(Instant::now() + SEEK_PAUSE)));
+            }
+            Some(code) => {
+                tracing::warn!(%partition, error = %code, "a partition cannot be read, trying on");
+                continue;
+            }
+        }
+        if message.offset() < position.0 {
+            // A seek that overtakes the end of the partition's last assignment is forgotten when the new one begins, at the
+            // log's beginning: what comes then is not wanted, and what is has not been passed.
+            tracing::debug!(%partition, offset = message.offset(), sought = position.0, "a seek was lost, seeking again");
+            return Ok((wanted, Then::Seek(Instant::now())));
+        }
+        if until.is_some_and(|until| message.offset() >= until.0) {
+            return Ok((wanted, Then::End));
+        }
+        wanted.push(message);
+        position = Offset(message.offset() + 1);
+    }
+    Ok((wanted, Then::Go))
 }
 
 /// Adds records to the open rows. The window judges the valid ones together, which costs half of one by one; without a window
@@ -174,7 +203,7 @@ pub(crate) fn take_in(
             let fingerprint = Fingerprint::of(&event.source, &event.id);
             Some(Valid { offset: place.offset.0, received_ms: millis(place.received_at), fingerprint })
         });
-        repeats = SmallVec::<[bool; JUDGED_RECORDS]>::from_slice(window.witness_all(&valid.collect::<Vec<_>>()));
+        repeats = SmallVec::<[bool; BATCH_RECORDS_MAX]>::from_slice(window.witness_all(&valid.collect::<Vec<_>>()));
     }
     let mut repeats = repeats.into_iter();
     for ((place, record), decoded) in records.iter().zip(decoded) {

@@ -43,7 +43,7 @@ use crate::{
 };
 
 pub(crate) use self::{
-    intake::{JUDGED_RECORDS, take_in},
+    intake::{BATCH_RECORDS_MAX, take_in},
     rows::Rows,
 };
 
@@ -106,6 +106,13 @@ impl Ingest {
         metrics: Metrics,
         runtime: Handle,
     ) -> anyhow::Result<Self> {
+        tracing::info!(
+            group = config.group,
+            instance = config.instance,
+            epoch = config.epoch,
+            buffer_bytes_max = config.buffer_bytes_max,
+            "joining the consumer group"
+        );
         let (sender, answers) = mpsc::channel();
         let tasks = Tasks {
             runtime,
@@ -263,6 +270,15 @@ impl Ingest {
                     self.trouble.ends(Work::Asking);
                     let presence = look.parts.iter().map(|part| self.presence(part, &found, look.flight.is_some()));
                     let presence: Vec<Presence> = presence.collect();
+                    if look.flight.is_none() {
+                        let missing = presence.iter().filter(|presence| **presence != Presence::Present).count();
+                        tracing::info!(
+                            kafka.partitions = look.beyond.len(),
+                            ranges.declared = presence.len(),
+                            ranges.missing = missing,
+                            "partitions taken over, reading what is missing and then what is new"
+                        );
+                    }
                     if look.flight.is_none() && presence.contains(&Presence::Present) {
                         // Whoever inserted these rows may not have come to tell the ranker.
                         let tasks = self.tasks.clone();

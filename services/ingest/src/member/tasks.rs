@@ -241,12 +241,13 @@ impl Tasks {
                 }
             };
             let inserted = ch::insert(&tasks.inserting, token, inserts, tasks.insert_max, &tasks.metrics).await;
-            if inserted.answer == InsertAnswer::Ok {
-                tasks.tell_ranker(&cargo, &traceparent).await;
-            }
+            let durable = inserted.answer == InsertAnswer::Ok;
             let error = inserted.error.map(|error| error.to_string());
             let written = Written { answer: inserted.answer, tables: inserted.written, took: begun.elapsed(), error };
             tasks.answer(Answer::Inserted(id, written));
+            if durable {
+                tasks.tell_ranker(&cargo, &traceparent).await;
+            }
         };
         self.runtime.spawn(work.instrument(span));
     }
