@@ -25,7 +25,7 @@ const SOON: Duration = Duration::from_secs(60);
 const WATCHED: Duration = Duration::from_secs(5);
 
 /// A usage event of that number, in that partition.
-fn used(partition: i32, number: u64) -> Described {
+pub(crate) fn used(partition: i32, number: u64) -> Described {
     let id = number.to_string();
     let headers = [
         ("ce_specversion", "1.0"),

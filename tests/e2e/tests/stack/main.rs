@@ -7,6 +7,7 @@ mod dead_letters;
 mod hardship;
 mod import;
 mod lifecycle;
+mod metrics;
 mod migrate;
 mod outage;
 mod ranking;

@@ -6,8 +6,10 @@ use testkit::{
     flywheel::{Flywheel, migrate},
     record::produce,
 };
+use wire::topics::USAGE;
 
 use super::{SOON, complaints, each_once, says, used, waits_quietly};
+use crate::metrics::sum;
 
 fn produce_numbers(stack: &Stack, numbers: std::ops::Range<u64>) {
     produce(stack, numbers.map(|number| used((number % 6) as i32, number)));
@@ -90,10 +92,17 @@ async fn a_full_disk_is_waited_for() {
     waits_quietly(&ingest).await;
     assert_eq!(complaints(&ingest.log()).len(), 1, "{}", ingest.log());
     let metrics = ingest.metrics().await;
-    let refused = |line: &&str| {
-        line.starts_with("db_client_operation_duration_seconds_count") && line.contains(r#"error_type="243""#)
-    };
-    assert!(metrics.lines().any(|line| refused(&line)), "{metrics}");
+    assert!(sum(&metrics, "db_client_operation_duration_seconds_count", r#"error_type="243""#) > 1.0, "{metrics}");
+    assert_eq!(sum(&metrics, "kafka_consumer_group_lag", USAGE), 60.0, "{metrics}");
+    assert!(sum(&metrics, "flywheel_ingest_range_age_seconds", USAGE) > 4.0, "{metrics}");
+    assert!(sum(&metrics, "flywheel_ingest_buffered_bytes", "") > 0.0, "{metrics}");
+
+    // Whoever comes after it reads again what it has declared, and waits too.
+    ingest.kill().await;
+    let ingest = Flywheel::spawn(&stack, "ingest", &[]);
+    says(&ingest, &["partitions taken over", r#""ranges.missing":6"#]).await;
+    says(&ingest, &["clickhouse did not take the rows", "NOT_ENOUGH_SPACE"]).await;
+    assert_eq!(sum(&ingest.metrics().await, "flywheel_ingest_replays_total", USAGE), 6.0);
 
     let roomy = "ALTER TABLE usage RESET SETTING min_free_disk_bytes_to_perform_insert";
     client.query(roomy).execute().await.expect("the setting is reset");
