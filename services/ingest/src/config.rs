@@ -12,7 +12,8 @@ pub struct IngestConfig {
     /// back without a rebalance. Unique for each process.
     #[arg(long = "ingest-instance", env = "FLYWHEEL_INGEST_INSTANCE")]
     pub instance: Option<String>,
-    /// The incarnation of the topics: to be raised when they are made anew.
+    /// To be raised by one after rows were deleted or commits moved by hand, and never lowered: what is inserted then meets no
+    /// token from before. The same for every process.
     #[arg(long = "ingest-epoch", env = "FLYWHEEL_INGEST_EPOCH", default_value_t = 0)]
     pub epoch: u32,
     /// An insert is made when a topic's records are so many ...

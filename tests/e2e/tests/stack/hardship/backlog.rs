@@ -8,10 +8,10 @@ use testkit::{eventually::eventually, flywheel::Flywheel, record::produce};
 use super::{complaints, used};
 use crate::metrics::sum;
 
-/// So much that the budget is reached: of a million events of this kind the rows take about 90 MB.
+/// So much that the budget is reached: of a million events of this kind the rows take about 55 MB.
 const EVENTS: u64 = 1_000_000;
 
-/// A quarter of the default: rows may take 16 MiB.
+/// A quarter of the default: then the events are more than may be held.
 const BUFFER_BYTES_MAX: &str = "67108864";
 
 /// The promise, for the default budget.
