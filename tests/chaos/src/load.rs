@@ -51,8 +51,6 @@ pub struct Receipt {
     pub topic: &'static str,
     /// Its partition.
     pub partition: i32,
-    /// Its offset, where Kafka said it.
-    pub offset: Option<i64>,
 }
 
 /// A running producer.
@@ -102,8 +100,7 @@ impl ProducerContext for Receipts {
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
         let delivered = result.as_ref().ok().and_then(|message| {
             let topic = INPUTS.into_iter().find(|topic| *topic == message.topic())?;
-            let offset = Some(message.offset()).filter(|offset| *offset >= 0);
-            Some(Receipt { number: number as u64, topic, partition: message.partition(), offset })
+            Some(Receipt { number: number as u64, topic, partition: message.partition() })
         });
         let Some(receipt) = delivered else {
             self.failed.fetch_add(1, Ordering::Relaxed);

@@ -14,6 +14,8 @@ pub struct Report {
     pub seed: u64,
     /// Records in Kafka's log.
     pub produced: u64,
+    /// Of these, records that the producer sent again after a crash although Kafka had them.
+    pub produced_twice: u64,
     /// What was done.
     #[serde(flatten)]
     pub done: Done,
@@ -49,8 +51,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, produced, done, findings } = self;
+        let Self { seed, produced, produced_twice, done, findings } = self;
         writeln!(f, "{produced} records, {} rows after {} rounds of faults (seed {seed})", findings.rows, done.rounds)?;
+        writeln!(f, "of the records, {produced_twice} stand in the log twice although sent once")?;
         writeln!(f, "lost {}, duplicated {}, different {}", findings.lost, findings.duplicated, findings.different)?;
         writeln!(f, "dead letters {} of {}", findings.dead_letters_found, findings.dead_letters_expected)?;
         writeln!(f, "repeats {} of {}", findings.repeats_found, findings.repeats_expected)?;

@@ -22,6 +22,6 @@ pub async fn run(plan: &Plan, config: WorldConfig, progress: &Progress) -> anyho
         let took = world.round(round).await.with_context(|| format!("round {}: {round}", number + 1))?;
         progress.step(format_args!("recovered within {:.1} s", took.as_secs_f64()));
     }
-    progress.step("comparing what is there with the log");
+    progress.step("ending the load, stopping the instances, comparing what is there with the log");
     world.finish().await
 }

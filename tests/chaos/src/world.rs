@@ -24,7 +24,7 @@ use crate::{
     event::Partitions,
     fault::inflict,
     fleet::{Doors, Fleet},
-    judge::judge,
+    judge::{Judged, judge},
     load::{Load, LoadConfig},
     log::{Log, Place},
     plan::Round,
@@ -151,12 +151,12 @@ impl World {
             nothing_is_inserted(&testkit::clickhouse(&stack, Role::Ingest)).await;
             judge(&testkit::clickhouse(&stack, Role::Migrate), &log, receipts).await
         };
-        let (produced, findings) = keeping_logs(&stack, judged).await?;
+        let Judged { produced, doubled, findings } = keeping_logs(&stack, judged).await?;
         if !findings.exact() {
             keep_logs(&stack)?;
         }
         done.ended_alone = fleet.ended_alone().await;
-        Ok(Report { seed, produced, done, findings })
+        Ok(Report { seed, produced, produced_twice: doubled, done, findings })
     }
 }
 
