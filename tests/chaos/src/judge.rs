@@ -30,7 +30,7 @@ pub(crate) struct Judged {
 ///
 /// # Errors
 /// When a side does not answer, or Kafka lost a record that it acknowledged: then nothing can be said about ingest.
-pub(crate) async fn judge(client: &Client, log: &Arc<Log>, receipts: Vec<Receipt>) -> anyhow::Result<(u64, Findings)> {
+pub(crate) async fn judge(client: &Client, log: &Arc<Log>, receipts: Vec<Receipt>) -> anyhow::Result<Judged> {
     let mut receipts = by_place(receipts);
     let reader = Arc::clone(log);
     let ends = tokio::task::spawn_blocking(move || reader.ends()).await??;
