@@ -64,7 +64,7 @@ impl Publisher {
                 () = shutdown.cancelled() => true,
                 () = tokio::time::sleep(self.interval) => false,
             };
-            match self.publish().await {
+            match self.publish(failing).await {
                 Ok(()) => {
                     self.part.ready();
                     if failing {
@@ -89,13 +89,18 @@ impl Publisher {
         }
     }
 
-    async fn publish(&self) -> anyhow::Result<()> {
+    /// Where nothing is to be published, ClickHouse is asked for the table if it failed before.
+    async fn publish(&self, failing: bool) -> anyhow::Result<()> {
         let consumer = Arc::clone(&self.consumer);
         let progress = Arc::clone(&self.progress);
         // librdkafka blocks the thread for these calls.
         let counts = tokio::task::spawn_blocking(move || observe(&consumer, &progress)).await??;
         let reached = lock(&self.progress).reached();
         if reached.is_empty() {
+            if failing {
+                let asked = self.client.query("SELECT 1 FROM ingest_progress LIMIT 0").execute();
+                tokio::time::timeout(ANSWER_MAX, asked).await.context("ClickHouse does not answer")??;
+            }
             return Ok(());
         }
         // The first insert asks for the table's columns, which the insert's own timeouts do not cover.

@@ -29,8 +29,8 @@ pub(crate) struct Trouble {
 #[derive(Debug, Default)]
 struct Spell {
     failing: BTreeMap<Work, Instant>,
-    /// The causes that were told: few, as they are codes.
-    told: BTreeSet<u32>,
+    /// The causes that were told, and whether rows wait for their end: few, as causes are codes.
+    told: BTreeSet<(bool, u32)>,
 }
 
 impl Trouble {
@@ -38,7 +38,8 @@ impl Trouble {
     pub(crate) fn begins(&mut self, work: Work, error: &str) {
         let spell = self.of(work);
         spell.failing.entry(work).or_insert_with(Instant::now);
-        if !spell.told.insert(kit::clickhouse::code(error).unwrap_or_default()) {
+        let (rows_wait, code) = (work != Work::Telling, kit::clickhouse::code(error).unwrap_or_default());
+        if spell.told.contains(&(true, code)) || !spell.told.insert((rows_wait, code)) {
             return;
         }
         let remedy = kit::clickhouse::remedy(error);
