@@ -35,7 +35,7 @@ pub struct IngestConfig {
     #[arg(long = "ingest-compress", env = "FLYWHEEL_INGEST_COMPRESS", default_value_t = false, action = ArgAction::Set)]
     pub compress: bool,
     /// One commit may take so many milliseconds; an answer that comes later is not believed, and the group joined anew.
-    #[arg(long = "ingest-commit-ms-max", env = "FLYWHEEL_INGEST_COMMIT_MS_MAX", default_value_t = 3_000, value_parser = value_parser!(u64).range(100..=60_000))]
+    #[arg(long = "ingest-commit-ms-max", env = "FLYWHEEL_INGEST_COMMIT_MS_MAX", default_value_t = 4_000, value_parser = value_parser!(u64).range(100..=60_000))]
     pub commit_ms_max: u64,
     /// The pause before anything that failed is tried again, in milliseconds.
     #[arg(long = "ingest-retry-pause-ms", env = "FLYWHEEL_INGEST_RETRY_PAUSE_MS", default_value_t = 500, value_parser = value_parser!(u64).range(1..))]
@@ -77,6 +77,12 @@ impl IngestConfig {
             retry_pause_ms: self.retry_pause_ms,
             token_number_max: TOKEN_NUMBER_MAX,
         }
+    }
+
+    /// The client's pause before it repeats a commit, in milliseconds: its jitter takes up to a fifth off, so a repeat never
+    /// comes before the commit's time is over.
+    pub(crate) fn commit_repeat_ms_min(&self) -> u64 {
+        self.commit_ms_max * 10 / 7
     }
 
     /// No new record is taken while the rows in memory take more than this, in bytes. They are doubled while they are sent.

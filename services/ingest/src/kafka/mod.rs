@@ -61,7 +61,7 @@ pub(crate) struct Member {
     committing: Option<(RequestId, Instant)>,
     /// Dropped once the group is left.
     left: Option<mpsc::Sender<()>>,
-    retry_backoff: Duration,
+    commit_max: Duration,
 }
 
 /// What the group tells us.
@@ -97,8 +97,8 @@ fn settings(config: &IngestConfig, kafka: &KafkaConfig) -> rdkafka::ClientConfig
         .set("enable.partition.eof", "false")
         // A commit that the client repeats by itself could land after a later one. A repeat waits at least so long, less the
         // client's jitter of a fifth, so an answer that comes sooner is the answer to the only copy.
-        .set("retry.backoff.ms", config.commit_ms_max.to_string())
-        .set("retry.backoff.max.ms", (2 * config.commit_ms_max).to_string())
+        .set("retry.backoff.ms", config.commit_repeat_ms_min().to_string())
+        .set("retry.backoff.max.ms", (2 * config.commit_repeat_ms_min()).to_string())
         // A connection that has died without a word is given up well before the default of a minute.
         .set("socket.timeout.ms", "10000")
         .set("socket.keepalive.enable", "true")
@@ -139,7 +139,7 @@ impl Member {
             revoked: Vec::new(),
             committing: None,
             left: None,
-            retry_backoff: Duration::from_millis(config.commit_ms_max),
+            commit_max: Duration::from_millis(config.commit_ms_max),
         })
     }
 
@@ -185,8 +185,7 @@ impl Member {
         }
         while let Some(answer) = self.commits.poll() {
             if let Some((id, sent_at)) = self.committing.take() {
-                // The client's jitter makes its repeat up to a fifth earlier.
-                let only_copy = sent_at.elapsed() < self.retry_backoff * 7 / 10;
+                let only_copy = sent_at.elapsed() < self.commit_max;
                 told.push(Told::Committed(id, offsets::answer(&answer.refused, answer.refused_all, only_copy)));
             }
         }

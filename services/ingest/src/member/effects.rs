@@ -193,6 +193,11 @@ impl Ingest {
         // What is still to be told is the old membership's.
         self.inputs.clear();
         self.memberships += 1;
+        // Kafka does not rebalance for a static member that returns under its id: what is on its way from one member to another
+        // just then would stay without an owner. The id is left behind until its session ends.
+        if self.config.instance.take().is_some() {
+            tracing::info!("a member without an instance id from now on");
+        }
         self.member = Self::member(&self.config, &self.kafka)?;
         Ok(())
     }
