@@ -24,7 +24,7 @@ pub(crate) struct EngineOptions {
     #[arg(long = "engine-block-rows", default_value_t = 262_144)]
     pub(crate) block_rows: u64,
     /// `kafka_poll_max_batch_size`: messages of a poll.
-    #[arg(long = "engine-poll-rows", default_value_t = 131_072)]
+    #[arg(long = "engine-poll-rows", default_value_t = 65_536)]
     pub(crate) poll_rows: u64,
     /// `kafka_flush_interval_ms`.
     #[arg(long = "engine-flush-ms", default_value_t = 7_500)]
