@@ -66,7 +66,7 @@ pub async fn run(
     let client = kit::clickhouse::client(&clickhouse);
     let part = health.part("ingest");
     let watermark = watermark::Publisher::new(&kafka, client.clone(), Arc::clone(&progress), &config, part)?;
-    // The watermark stops after the loop, so that it still publishes the last range's progress.
+    // The watermark stops after the loop: until all is released it still tells how far it is.
     let drained = CancellationToken::new();
     let publishing = tokio::spawn(watermark.run(drained.clone()));
 

@@ -56,7 +56,7 @@ impl Publisher {
         Ok(Self { consumer: Arc::new(consumer), client, progress, interval, part })
     }
 
-    /// Publishes until `shutdown`, and once more then.
+    /// Publishes until `shutdown`, and then once more what is still held.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let mut failing = false;
         loop {

@@ -30,7 +30,8 @@ const PROBE_TEAM: &str = "bench-probe";
 const PROBES_PER_S: u64 = 100;
 /// Not measured: the first seconds, in which ingest starts and takes its partitions.
 const WARM_UP: Duration = Duration::from_secs(8);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// A look costs ClickHouse some milliseconds, so more of them would slow down what is measured. Ages are too high by half of it.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LAST_ROW_MAX: Duration = Duration::from_secs(30);
 /// Records are made beforehand; each gets an id of its own when it is sent.
 const RECORDS: usize = 20_000;
@@ -38,6 +39,9 @@ const STEP: Duration = Duration::from_millis(5);
 
 /// What was seen.
 pub(crate) struct Freshness {
+    /// What was asked for. Producer, Kafka, ingest and ClickHouse share the machine, and may not reach it together.
+    wanted_per_s: f64,
+    /// What was produced.
     rate_per_s: f64,
     /// Milliseconds, sorted.
     ages_ms: Vec<f64>,
@@ -47,10 +51,10 @@ pub(crate) struct Freshness {
 impl Freshness {
     /// Two lines for people.
     pub(crate) fn text(&self) -> String {
-        let Self { rate_per_s, ages_ms, cores_used } = self;
+        let Self { wanted_per_s, rate_per_s, ages_ms, cores_used } = self;
         let [p50, p99] = [0.5, 0.99].map(|share| quantile(ages_ms, share));
         format!(
-            "at {rate_per_s:.0} events a second, from produce to visible row: p50 {p50:.0} ms, p99 {p99:.0} ms, \
+            "at {rate_per_s:.0} events a second ({wanted_per_s:.0} wanted), from produce to visible row: p50 {p50:.0} ms, p99 {p99:.0} ms, \
              {} probes, {cores_used:.2} cores busy, the producer's included\n",
             ages_ms.len()
         )
@@ -61,6 +65,7 @@ impl Freshness {
         let [p50, p90, p99, max] = [0.5, 0.9, 0.99, 1.0].map(|share| quantile(&self.ages_ms, share));
         json!({
             "events_per_s": self.rate_per_s,
+            "events_per_s_wanted": self.wanted_per_s,
             "probes": self.ages_ms.len(),
             "p50_ms": p50,
             "p90_ms": p90,
@@ -75,7 +80,7 @@ impl Freshness {
 /// that is there.
 ///
 /// # Errors
-/// When the rate is not reached, or a row does not come.
+/// When a row does not come.
 pub(crate) async fn measure(
     site: &Site,
     binary: &Path,
@@ -105,12 +110,6 @@ pub(crate) async fn measure(
             Ok((ages, Reading::take(site, Some(&process))?.since(&reading)))
         },
     )?;
-    ensure!(
-        sent.elapsed < (WARM_UP + length).mul_f64(1.02),
-        "the producer did not keep up: {} events took {:.1} s",
-        sent.events,
-        sent.elapsed.as_secs_f64()
-    );
     let (ages, cost) = watched;
     let produced: i64 = ends(site.brokers(), USAGE)?.iter().sum::<i64>() - before;
     ensure!(produced.unsigned_abs() == sent.events, "{} events were sent, Kafka has {produced}", sent.events);
@@ -125,7 +124,8 @@ pub(crate) async fn measure(
     ages_ms.sort_by(f64::total_cmp);
     let cores_used =
         (cost.process_s + cost.clickhouse_s + cost.broker_s + cost.others_s + cost.bench_s) / cost.elapsed_s;
-    Ok(Freshness { rate_per_s: sent.events as f64 / sent.elapsed.as_secs_f64(), ages_ms, cores_used })
+    let reached_per_s = sent.events as f64 / sent.elapsed.as_secs_f64();
+    Ok(Freshness { wanted_per_s: rate_per_s, rate_per_s: reached_per_s, ages_ms, cores_used })
 }
 
 struct Sent {

@@ -107,6 +107,8 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<()> {
             report.samples.push((arm, sample));
         }
     }
+    // What was measured so far is kept, whatever comes.
+    write(&run.options.output, &report)?;
     run.freshness(&mut report).await?;
     write(&run.options.output, &report)?;
     #[expect(clippy::print_stdout, reason = "what the user asked for")]

@@ -56,7 +56,9 @@ pub fn of((topic, _): Place, log: &[Logged]) -> anyhow::Result<Demanded> {
         }
         let event = Event::read(record).with_context(|| format!("{topic} at {}", record.offset))?;
         let pair = (event.source.clone(), event.id.clone());
-        let earlier = received.insert(pair, record.received_ms);
+        let earlier = received.get(&pair).copied();
+        // The latest counts, whatever order timestamps come in.
+        received.insert(pair, earlier.map_or(record.received_ms, |earlier: i64| earlier.max(record.received_ms)));
         let repeats = match earlier {
             None => false,
             Some(earlier) if topic == USAGE => record.received_ms - earlier <= USAGE_REPEATS_MS_MAX,

@@ -16,7 +16,7 @@ pub(super) const QUERY_ID_PREFIX: &str = "flywheel-ingest/";
 /// The server's limit on one question; a look is asked again. Generous: on a large table, whose rows are sorted by what
 /// rankings ask for, finding a range of offsets can mean reading the offsets of all rows.
 const LOOK_S_MAX: &str = "120";
-const LOOK_MAX: Duration = Duration::from_secs(125);
+pub(crate) const LOOK_MAX: Duration = Duration::from_secs(125);
 
 /// What was found of each part.
 pub(crate) type Found = BTreeMap<Part, There>;
@@ -34,7 +34,7 @@ struct Greatest {
 }
 
 /// The tables that hold a topic's records: each record that is more than a marker has exactly one row in one of them.
-pub(super) fn primary_tables(topic: Topic) -> &'static [&'static str] {
+pub(crate) fn primary_tables(topic: Topic) -> &'static [&'static str] {
     match topic.0 {
         REQUESTS => &["requests", "dead_letters", "repeats"],
         USAGE => &["usage", "needs", "dead_letters", "repeats"],

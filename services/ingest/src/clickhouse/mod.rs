@@ -11,7 +11,7 @@ mod look;
 pub(crate) use self::{
     audit::{Findings, audit},
     insert::{insert, tell},
-    look::{Found, is_dead, look, rows_beyond},
+    look::{Found, LOOK_MAX, is_dead, look, primary_tables, rows_beyond},
 };
 
 use clickhouse::{Client, Compression};

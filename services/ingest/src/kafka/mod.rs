@@ -46,7 +46,7 @@ pub(crate) use self::{
 /// The consumer underneath.
 pub(crate) type Consumer = BaseConsumer<Context>;
 
-/// How long a partition that cannot be sought yet is given before the next try.
+/// How long the client may take to begin a seek. It does so at once.
 const SEEK_MAX: Duration = Duration::from_secs(5);
 
 /// One membership of the consumer group. Dropping it leaves the group.
@@ -248,11 +248,7 @@ impl Member {
         if self.revoked.is_empty() || self.revoked.iter().any(|partition| self.queues.contains_key(partition)) {
             return Ok(());
         }
-        let mut list = TopicPartitionList::new();
-        for partition in std::mem::take(&mut self.revoked) {
-            list.add_partition(partition.topic.0, partition.partition.0);
-        }
-        self.consumer.incremental_unassign(&list)
+        self.consumer.incremental_unassign(&list_of(&std::mem::take(&mut self.revoked)))
     }
 }
 
@@ -271,6 +267,13 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.queues.clear();
         self.consumer.context().close();
+        // The client waits for this before it leaves.
+        let revoked = std::mem::take(&mut self.revoked);
+        if !revoked.is_empty()
+            && let Err(error) = self.consumer.incremental_unassign(&list_of(&revoked))
+        {
+            tracing::debug!(error = error.to_string(), "what was revoked is not given back before leaving");
+        }
         // Leaving waits for the coordinator, who may be away: whoever comes next need not wait for that.
         let consumer = Arc::clone(&self.consumer);
         let left = self.left.take();
@@ -305,6 +308,14 @@ pub(crate) fn name(topic: InputTopic) -> &'static str {
         InputTopic::Usage => USAGE,
         InputTopic::Catalog => CATALOG,
     }
+}
+
+fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(partition.topic.0, partition.partition.0);
+    }
+    list
 }
 
 /// The partitions of the topics that we read.

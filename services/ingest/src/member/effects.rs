@@ -84,7 +84,9 @@ impl Ingest {
         let Some(lane) = self.lanes.get_mut(&partition) else { return };
         let floor = Offset(lane.window.floor());
         let is_usage = partition.topic.0 == USAGE;
-        let search = if is_usage || floor.0 == 0 { Search::Done } else { Search::Due(floor) };
+        // The range's own rows are never asked for: they would wait for themselves, and on a replay repeat themselves.
+        let before = floor.min(range.first());
+        let search = if is_usage || floor.0 == 0 { Search::Done } else { Search::Due(before) };
         lane.seal(range, search, Instant::now());
         self.search(partition);
     }
@@ -121,10 +123,12 @@ impl Ingest {
             rows.tables.turn_into_repeats(partition.topic.0, repeats);
         }
         held.search = Search::Done;
-        for insert in std::mem::take(&mut self.deferred) {
-            self.insert(insert)?;
-        }
-        Ok(())
+        self.insert_deferred()
+    }
+
+    /// Tries again the inserts that waited for a search, or for a partition that is not ours any more.
+    fn insert_deferred(&mut self) -> anyhow::Result<()> {
+        std::mem::take(&mut self.deferred).into_iter().try_for_each(|insert| self.insert(insert))
     }
 
     fn commit(&mut self, id: RequestId, commits: Vec<Commit>) {
@@ -181,6 +185,7 @@ impl Ingest {
         for partition in partitions {
             self.forget(*partition);
         }
+        self.insert_deferred()?;
         Ok(self.member.release(partitions)?)
     }
 

@@ -1,25 +1,29 @@
 //! The loop: one thread that owns the client, the rows and the protocol.
 //!
 //! It serves the group, takes answers, drains records and decodes them into columns, tells the protocol what happened, and
-//! carries out what the protocol wants. Nothing in it waits: what takes time runs beside it and sends an answer. When there
+//! carries out what the protocol wants. It waits for nobody: what takes time runs beside it and sends an answer. When there
 //! is nothing to do it sleeps until somebody wakes it.
 //!
 //! - `lane`: what is known of one partition, and its rows.
 //! - `rows`: the rows of a range.
 //! - `intake`: from records to rows.
 //! - `effects`: what the protocol wants, carried out.
+//! - `presence`: how much of a range a look has found.
+//! - `report`: how the loop stands, and whether what it wrote is there.
 //! - `tasks`: what takes time.
 //! - `trouble`: what does not work at the moment.
 
 mod effects;
 mod intake;
 mod lane;
+mod presence;
+mod report;
 mod rows;
 mod tasks;
 mod trouble;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
@@ -28,16 +32,16 @@ use std::{
 use anyhow::anyhow;
 use clickhouse::Client;
 use kit::config::KafkaConfig;
-use protocol::{Input, InsertAnswer, Looked, Machine, Millis, Offset, Part, Presence, StopReason, TopicPartition};
+use protocol::{Input, InsertAnswer, Looked, Machine, Millis, Part, Presence, StopReason, TopicPartition};
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clickhouse::{self as ch, Findings, Found},
+    clickhouse::{self as ch, Found},
     config::IngestConfig,
     kafka::{Member, Told},
-    metrics::{Metrics, Standing},
+    metrics::Metrics,
     progress::Progress,
     tables::There,
 };
@@ -48,7 +52,7 @@ pub(crate) use self::{
 };
 
 use self::{
-    lane::{Lane, Reading, Stage, Unaudited},
+    lane::{Lane, Reading, Stage},
     tasks::{Answer, Tasks, Written},
     trouble::{Trouble, Work},
 };
@@ -61,9 +65,6 @@ const LEAVE_MAX: Duration = Duration::from_secs(3);
 
 /// How many times longer records may wait while ingest is behind.
 const BEHIND_FLUSH_FACTOR: u32 = 5;
-
-/// How often the gauges are brought up to date.
-const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that the loop owns.
 pub(crate) struct Ingest {
@@ -286,7 +287,13 @@ impl Ingest {
                             .runtime
                             .spawn(async move { tasks.tell_teams(&BTreeMap::from([(String::new(), 1)]), "").await });
                     }
-                    self.seen.extend(found);
+                    // Joined, not replaced: a row that was seen stays, and an older answer may come after a newer one.
+                    for (part, there) in found {
+                        let seen = self.seen.entry(part).or_default();
+                        for (table, offsets) in there {
+                            seen.entry(table).or_default().extend(offsets);
+                        }
+                    }
                     self.inputs.push_back(Input::Looked(look.id, Looked { presence, beyond }));
                 }
                 Answer::Remembered(partition, tenure, window) => self.remembered(partition, tenure, window),
@@ -307,21 +314,14 @@ impl Ingest {
         Ok(busy)
     }
 
-    /// How much of a part there is. Who holds its records compares row by row; otherwise it is whole if every offset has a row.
+    /// How much of a part there is: row by row for who holds its records.
     fn presence(&self, part: &Part, found: &Found, holds: bool) -> Presence {
         let nothing = There::new();
         let there = found.get(part).unwrap_or(&nothing);
-        let whole = if holds {
-            let held = self.lanes.get(&part.partition).and_then(|lane| lane.held(part.range));
-            held.is_some_and(|held| held.rows.tables.missing(there) == 0)
-        } else {
-            let offsets: BTreeSet<Offset> = there.values().flatten().copied().collect();
-            offsets.len() as u64 == u64::from(part.range.length())
-        };
-        match (whole, there.values().all(BTreeSet::is_empty)) {
-            (true, _) => Presence::Present,
-            (false, true) => Presence::Absent,
-            (false, false) => Presence::Partial,
+        let held = self.lanes.get(&part.partition).and_then(|lane| lane.held(part.range));
+        match held {
+            Some(held) if holds => presence::held(&held.rows.tables, there),
+            _ => presence::looked_at(part, there),
         }
     }
 
@@ -347,52 +347,6 @@ impl Ingest {
         });
         if let Some((partition, _)) = another {
             self.ended = Some(StopReason::Anew(*partition));
-        }
-    }
-
-    fn report_if_due(&mut self) {
-        if self.reported_at.elapsed() < REPORT_EVERY {
-            return;
-        }
-        self.tasks.topics(self.member.consumer());
-        self.reported_at = Instant::now();
-        let lanes = || self.lanes.iter();
-        let ages = lanes().filter_map(|(partition, lane)| Some((*partition, lane.held.front()?.since.elapsed())));
-        self.metrics.stands(Standing {
-            buffered_bytes: lanes().map(|(_, lane)| lane.bytes() as u64).sum(),
-            buffered_bytes_max: self.config.rows_bytes_max() as u64,
-            windows_bytes: lanes().map(|(_, lane)| lane.window.bytes() as u64).sum(),
-            range_ages: ages.collect(),
-            horizons_ms: lanes().map(|(partition, lane)| (*partition, lane.window.horizon_ms())).collect(),
-        });
-    }
-
-    fn audit_if_due(&mut self) {
-        if self.audited_at.elapsed() < Duration::from_secs(self.config.audit_s) {
-            return;
-        }
-        self.audited_at = Instant::now();
-        for (partition, lane) in &mut self.lanes {
-            if let Some(Unaudited { range, records }) = lane.unaudited.take() {
-                self.tasks.audit(Part { partition: *partition, range }, records);
-            }
-        }
-    }
-
-    fn audited(&mut self, part: Part, findings: Findings) {
-        self.trouble.ends(Work::Asking);
-        self.metrics.audited(part.range.length(), findings);
-        let Findings { doubled, missing } = findings;
-        if doubled + missing > 0 {
-            tracing::error!(
-                kafka.topic = part.partition.topic.0,
-                kafka.partition = part.partition.partition.0,
-                first_offset = part.range.first().0,
-                end_offset = part.range.end().0,
-                doubled,
-                missing,
-                "the audit found rows that are doubled or missing"
-            );
         }
     }
 

@@ -1,0 +1,66 @@
+//! How much of a range a look has found.
+
+use std::collections::BTreeSet;
+
+use protocol::{Offset, Part, Presence};
+
+use crate::{
+    clickhouse::primary_tables,
+    tables::{Tables, There},
+};
+
+/// For who holds the range's records: every row of theirs, in every table.
+pub(super) fn held(rows: &Tables, there: &There) -> Presence {
+    presence(rows.missing(there) == 0, there)
+}
+
+/// For who does not: whole if every offset has its row. A text is none, it is written before the request that it belongs to.
+pub(super) fn looked_at(part: &Part, there: &There) -> Presence {
+    let tables = primary_tables(part.partition.topic);
+    let offsets: BTreeSet<Offset> = tables.iter().filter_map(|table| there.get(table)).flatten().copied().collect();
+    presence(offsets.len() as u64 == u64::from(part.range.length()), there)
+}
+
+fn presence(whole: bool, there: &There) -> Presence {
+    match (whole, there.values().all(BTreeSet::is_empty)) {
+        (true, _) => Presence::Present,
+        (false, true) => Presence::Absent,
+        (false, false) => Presence::Partial,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{Partition, Range, Topic, TopicPartition};
+    use wire::topics::REQUESTS;
+
+    use super::*;
+
+    fn part() -> Part {
+        let range = Range::new(Offset(5), Offset(7)).expect("a range");
+        Part { partition: TopicPartition { topic: Topic(REQUESTS), partition: Partition(0) }, range }
+    }
+
+    fn there(tables: &[(&'static str, &[i64])]) -> There {
+        tables.iter().map(|(table, offsets)| (*table, offsets.iter().copied().map(Offset).collect())).collect()
+    }
+
+    #[test]
+    fn texts_without_their_requests_are_not_the_whole() {
+        assert_eq!(looked_at(&part(), &there(&[("request_texts", &[5, 6])])), Presence::Partial);
+        assert_eq!(looked_at(&part(), &there(&[("request_texts", &[5, 6]), ("requests", &[5])])), Presence::Partial);
+    }
+
+    #[test]
+    fn every_offset_has_its_row_in_one_table_or_another() {
+        assert_eq!(looked_at(&part(), &there(&[("requests", &[5]), ("dead_letters", &[6])])), Presence::Present);
+        assert_eq!(looked_at(&part(), &there(&[("requests", &[5]), ("repeats", &[5])])), Presence::Partial);
+        assert_eq!(looked_at(&part(), &there(&[("requests", &[])])), Presence::Absent);
+        assert_eq!(looked_at(&part(), &There::new()), Presence::Absent);
+    }
+
+    #[test]
+    fn who_holds_no_row_misses_none() {
+        assert_eq!(held(&Tables::default(), &There::new()), Presence::Present);
+    }
+}
