@@ -2,7 +2,7 @@
 //!
 //! - [`row`]: a record as a row of `usage`.
 //! - [`native`], [`rowbinary`]: rows as a body in one format.
-//! - [`file`]: bodies on the disk, so that every round inserts the same ones.
+//! - [`mod@file`]: bodies on the disk, so that every round inserts the same ones.
 
 pub(crate) mod file;
 mod native;
