@@ -84,5 +84,5 @@ async fn chaos(arguments: Arguments) -> anyhow::Result<bool> {
     report.write(&target().join("chaos.json"))?;
     println!("{report}");
     // One that ended by itself was started again, and the rows may be exact all the same: it is a fault of its own.
-    Ok(report.findings.exact() && report.done.ended_alone.is_empty())
+    Ok(report.findings.exact() && report.done.unexplained_ends().is_empty())
 }

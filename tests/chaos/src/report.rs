@@ -38,6 +38,16 @@ pub struct Done {
     pub faults: BTreeMap<&'static str, u32>,
 }
 
+impl Done {
+    /// Those ends that the faults do not explain. A static member is fenced for good, and ends, when a request of its killed
+    /// predecessor arrives late: Kafka takes that for a newer process of the same id.
+    #[must_use]
+    pub fn unexplained_ends(&self) -> Vec<&str> {
+        let explained = |end: &str| end.contains("another process has joined the group under our instance id");
+        self.ended_alone.iter().map(String::as_str).filter(|end| !explained(end)).collect()
+    }
+}
+
 impl Report {
     /// Writes it as JSON.
     ///

@@ -49,7 +49,7 @@ async fn faults_neither_lose_nor_double_anything() {
     let report = report(&Plan::random(SEED, 6, 2), binary().to_owned()).await;
     let found = &report.findings;
     assert!(found.exact(), "{report}");
-    assert_eq!(report.done.ended_alone, [""; 0], "no instance ended by itself");
+    assert_eq!(report.done.unexplained_ends(), [""; 0], "no instance ended by itself");
     // Otherwise nothing was shown.
     assert!(found.rows > 1_000 && found.repeats_found > 100 && found.dead_letters_found > 100, "{report}");
 }
