@@ -173,9 +173,9 @@ impl Ingest {
     fn durable(&mut self, partition: TopicPartition, through: Offset) {
         let durable = self.lanes.get_mut(&partition).map(|lane| lane.durable(through)).unwrap_or_default();
         for held in &durable {
-            self.seen.remove(&Part { partition, range: held.range });
             self.metrics.durable(partition.topic.0, &held.rows);
         }
+        self.seen.retain(|part, _| part.partition != partition || part.range.end() > through);
         let timestamp_ms = durable.last().map(|held| held.rows.timestamp_ms);
         self.progress().durable(partition.topic.0, partition.partition, through, timestamp_ms);
         self.search(partition);

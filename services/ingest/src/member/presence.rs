@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use protocol::{Offset, Part, Presence};
 
+use wire::topics::REQUESTS;
+
 use crate::{
     clickhouse::primary_tables,
     tables::{Tables, There},
@@ -14,11 +16,12 @@ pub(super) fn held(rows: &Tables, there: &There) -> Presence {
     presence(rows.missing(there) == 0, there)
 }
 
-/// For who does not: whole if every offset has its row. A text is none, it is written before the request that it belongs to.
+/// For who does not: whole if every offset has its row. Not so requests: which of them have a text, only their records say.
 pub(super) fn looked_at(part: &Part, there: &There) -> Presence {
-    let tables = primary_tables(part.partition.topic);
-    let offsets: BTreeSet<Offset> = tables.iter().filter_map(|table| there.get(table)).flatten().copied().collect();
-    presence(offsets.len() as u64 == u64::from(part.range.length()), there)
+    let topic = part.partition.topic;
+    let rows = primary_tables(topic).iter().filter_map(|table| there.get(table));
+    let offsets: BTreeSet<Offset> = rows.flatten().copied().collect();
+    presence(topic.0 != REQUESTS && offsets.len() as u64 == u64::from(part.range.length()), there)
 }
 
 fn presence(whole: bool, there: &There) -> Presence {
@@ -32,13 +35,13 @@ fn presence(whole: bool, there: &There) -> Presence {
 #[cfg(test)]
 mod tests {
     use protocol::{Partition, Range, Topic, TopicPartition};
-    use wire::topics::REQUESTS;
+    use wire::topics::USAGE;
 
     use super::*;
 
-    fn part() -> Part {
+    fn part(topic: &'static str) -> Part {
         let range = Range::new(Offset(5), Offset(7)).expect("a range");
-        Part { partition: TopicPartition { topic: Topic(REQUESTS), partition: Partition(0) }, range }
+        Part { partition: TopicPartition { topic: Topic(topic), partition: Partition(0) }, range }
     }
 
     fn there(tables: &[(&'static str, &[i64])]) -> There {
@@ -46,17 +49,18 @@ mod tests {
     }
 
     #[test]
-    fn texts_without_their_requests_are_not_the_whole() {
-        assert_eq!(looked_at(&part(), &there(&[("request_texts", &[5, 6])])), Presence::Partial);
-        assert_eq!(looked_at(&part(), &there(&[("request_texts", &[5, 6]), ("requests", &[5])])), Presence::Partial);
+    fn requests_are_never_taken_for_whole_without_their_records() {
+        assert_eq!(looked_at(&part(REQUESTS), &there(&[("request_texts", &[5, 6])])), Presence::Partial);
+        assert_eq!(looked_at(&part(REQUESTS), &there(&[("requests", &[5, 6])])), Presence::Partial);
+        assert_eq!(looked_at(&part(REQUESTS), &There::new()), Presence::Absent);
     }
 
     #[test]
     fn every_offset_has_its_row_in_one_table_or_another() {
-        assert_eq!(looked_at(&part(), &there(&[("requests", &[5]), ("dead_letters", &[6])])), Presence::Present);
-        assert_eq!(looked_at(&part(), &there(&[("requests", &[5]), ("repeats", &[5])])), Presence::Partial);
-        assert_eq!(looked_at(&part(), &there(&[("requests", &[])])), Presence::Absent);
-        assert_eq!(looked_at(&part(), &There::new()), Presence::Absent);
+        assert_eq!(looked_at(&part(USAGE), &there(&[("usage", &[5]), ("dead_letters", &[6])])), Presence::Present);
+        assert_eq!(looked_at(&part(USAGE), &there(&[("usage", &[5]), ("repeats", &[5])])), Presence::Partial);
+        assert_eq!(looked_at(&part(USAGE), &there(&[("usage", &[])])), Presence::Absent);
+        assert_eq!(looked_at(&part(USAGE), &There::new()), Presence::Absent);
     }
 
     #[test]

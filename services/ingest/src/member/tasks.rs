@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
 use clickhouse::Client;
 use protocol::{Group, Input, InsertAnswer, Look, Offset, Part, Range, RequestId, Token, TopicPartition};
 use tokio::runtime::Handle;
@@ -158,7 +157,7 @@ impl Tasks {
         self.runtime.spawn(async move {
             loop {
                 let asked = history::catch_up(&tasks.client, topic, partition.partition, position, &mut window);
-                match in_time(asked).await {
+                match asked.await {
                     Ok(()) => return tasks.answer(Answer::Remembered(partition, tenure, window)),
                     Err(error) if tasks.failed(&error).await => {}
                     Err(_) => return,
@@ -175,7 +174,7 @@ impl Tasks {
             loop {
                 let identities = rows.tables.identities();
                 let asked = history::said_before(&tasks.client, topic, partition.partition, before, identities);
-                match in_time(asked).await {
+                match asked.await {
                     Ok(repeats) => {
                         // The loop changes the rows when it is told, so nobody else may hold them.
                         drop(rows);
@@ -269,11 +268,6 @@ impl Tasks {
             Err(error) => Answer::Failed(Work::Telling, error.to_string()),
         });
     }
-}
-
-/// A connection that dies without a word is given up.
-async fn in_time<T>(asked: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::time::timeout(ch::LOOK_MAX, asked).await.context("ClickHouse does not answer")?
 }
 
 impl Cargo {

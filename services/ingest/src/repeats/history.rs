@@ -11,7 +11,7 @@ use domain::{
 use serde::Deserialize;
 
 use super::{Fingerprint, Limits, Rule, Valid, Window};
-use crate::kafka;
+use crate::{clickhouse::LOOK_MAX, kafka};
 
 /// Records that are witnessed together.
 const WITNESSED_MAX: usize = 128;
@@ -118,11 +118,16 @@ pub(crate) async fn said_before<'a>(
             .with_setting("max_query_size", (IDS_MAX * 4_096 * row_tables(topic).len()).to_string())
             .fetch::<Said<'_>>()
             .context("cannot ask what was said before")?;
-        while let Some(Said { source, id }) = rows.next().await.context("cannot read what was said before")? {
+        while let Some(Said { source, id }) = in_time(rows.next()).await?.context("cannot read what was said before")? {
             found.extend(asked.get(&(source, id)).into_iter().flatten());
         }
     }
     Ok(found)
+}
+
+/// A connection that dies without a word is given up.
+async fn in_time<T>(asked: impl Future<Output = T>) -> anyhow::Result<T> {
+    tokio::time::timeout(LOOK_MAX, asked).await.context("ClickHouse does not answer")
 }
 
 /// How a topic's repeats are recognised.
