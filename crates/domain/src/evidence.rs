@@ -5,10 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
+    assumptions::TierWeights,
     facts::{AccountFacts, Facts, Statement},
     ids::{AccountId, FeatureId},
-    ranking::Population,
-    score::kish,
 };
 
 /// An account's place in [`Accounts`]. Ascending places are ascending ids wherever sums run.
@@ -18,7 +17,14 @@ pub(crate) type Place = u32;
 pub(crate) struct Accounts<'a> {
     places: HashMap<&'a AccountId, Place>,
     all: Vec<Account>,
-    pub(crate) population: Population,
+    /// How many are active.
+    pub(crate) active: u64,
+    /// Those of them with usage in the activity window.
+    pub(crate) used: u64,
+    /// The sum of the weights of the active ones.
+    pub(crate) weight: f64,
+    /// The sum of the squares of these weights.
+    pub(crate) squares: f64,
 }
 
 pub(crate) struct Account {
@@ -31,33 +37,34 @@ pub(crate) struct Account {
 }
 
 impl<'a> Accounts<'a> {
-    pub(crate) fn new(facts: &'a Facts, segment: Option<&str>) -> Self {
+    pub(crate) fn new(facts: &'a Facts, segment: Option<&str>, weights: &TierWeights) -> Self {
         let mut accounts = Self {
             places: HashMap::with_capacity(facts.accounts.len()),
             all: Vec::with_capacity(facts.accounts.len()),
-            population: Population { accounts: 0, used: 0, weight: 0.0, effective: 0.0 },
+            active: 0,
+            used: 0,
+            weight: 0.0,
+            squares: 0.0,
         };
-        let mut squares = 0.0;
         for (id, account) in &facts.accounts {
             let in_segment = segment.is_none_or(|segment| account.in_segment(segment));
             let active = in_segment && account.active;
-            let weight = account.tier.weight();
+            let weight = weights.of(account.tier);
             accounts.add(id, Account { weight, in_segment, active, ever_used: account.ever_used });
             if active {
-                accounts.population.accounts += 1;
-                accounts.population.used += u64::from(account.used);
-                accounts.population.weight += weight;
-                squares += weight * weight;
+                accounts.active += 1;
+                accounts.used += u64::from(account.used);
+                accounts.weight += weight;
+                accounts.squares += weight * weight;
             }
         }
-        accounts.population.effective = kish(accounts.population.weight, squares);
 
         // Accounts that only speak: never active, so that their places are in no sum.
         let unknown = AccountFacts::default();
         let in_segment = segment.is_none_or(|segment| unknown.in_segment(segment));
         for statement in &facts.statements {
             if !accounts.places.contains_key(&statement.account) {
-                let weight = unknown.tier.weight();
+                let weight = weights.of(unknown.tier);
                 accounts.add(&statement.account, Account { weight, in_segment, active: false, ever_used: false });
             }
         }

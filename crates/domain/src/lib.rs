@@ -5,12 +5,14 @@
 //!
 //! - [`record`] turns a Kafka record into an [`event`], or says why not and where.
 //! - [`catalog`] and [`facts`] are what the score needs to know about one team at one instant.
-//! - [`ranking`] computes the ranked roadmap from the facts; [`score`] has the statistics.
+//! - [`tally`] adds the facts up over accounts, [`ranking`] computes the ranked roadmap from the sums; [`score`] has the
+//!   statistics.
 //! - [`history`] folds events into facts the plain way: the reference that faster ways are tested against.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod assumptions;
 pub mod catalog;
 mod data;
 mod envelope;
@@ -27,4 +29,5 @@ mod parameters;
 pub mod ranking;
 pub mod record;
 pub mod score;
+pub mod tally;
 pub mod time;

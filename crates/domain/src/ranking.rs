@@ -1,15 +1,11 @@
 //! The ranked roadmap of one team at one instant: the score, v1.
-//!
-//! Every sum that reaches an answer runs over accounts in ascending id, in doubles, so that the answer depends on the
-//! facts alone and not on the order in which they came.
 
 use crate::{
-    catalog::{Door, Parameters, Status},
-    evidence::{Account, Accounts, Evidence, gather},
-    facts::{Facts, Statement},
+    catalog::{Catalog, Door, Parameters, Status},
+    facts::Facts,
     ids::FeatureId,
-    score::{CONFIDENCE, EFFECTIVE_MIN, two_sided_z, wilson},
-    time::{MICROS_PER_DAY, Timestamp},
+    score::{CONFIDENCE, EFFECTIVE_MIN, kish, two_sided_z, wilson},
+    tally::{Tallies, Tally, tally},
 };
 
 /// One team's ranked roadmap.
@@ -121,33 +117,34 @@ pub struct Need {
 /// With a segment, the population and the accounts outside it are both of that segment.
 #[must_use]
 pub fn rank(facts: &Facts, segment: Option<&str>) -> Ranking {
-    let parameters = facts.catalog.parameters();
-    let accounts = Accounts::new(facts, segment);
-    let scale = Scale { z: two_sided_z(CONFIDENCE), as_of: facts.as_of, parameters: &parameters };
+    rank_tallies(&tally(facts, segment), &facts.catalog, &facts.catalog.parameters())
+}
+
+/// Ranks the team's features by the sums over its accounts. They must have been made under these parameters.
+#[must_use]
+pub fn rank_tallies(tallies: &Tallies, catalog: &Catalog, parameters: &Parameters) -> Ranking {
+    let population = Population {
+        accounts: tallies.accounts,
+        used: tallies.used,
+        weight: tallies.weight,
+        effective: kish(tallies.weight, tallies.squares),
+    };
+    let scale = Scale { z: two_sided_z(CONFIDENCE), population: &population, catalog, parameters };
 
     let mut items = Vec::new();
     let mut iterate = Vec::new();
-    for evidence in gather(facts, &accounts) {
-        let status = facts.catalog.status(&evidence.feature);
-        match status {
+    for (feature, tally) in &tallies.features {
+        match catalog.status(feature) {
             Some(Status::Retired) => {}
-            Some(Status::Launched) => iterate.push(scale.ranked(facts, &accounts, evidence)),
-            _ => items.push(scale.ranked(facts, &accounts, evidence)),
+            Some(Status::Launched) => iterate.push(scale.ranked(feature, tally)),
+            _ => items.push(scale.ranked(feature, tally)),
         }
     }
     put_in_order(&mut items);
     put_in_order(&mut iterate);
 
-    let confidence =
-        if accounts.population.effective < EFFECTIVE_MIN { Confidence::Insufficient } else { Confidence::Ok };
-    Ranking {
-        confidence,
-        population: accounts.population,
-        items,
-        iterate,
-        merge_cycles: facts.catalog.cycles(),
-        parameters,
-    }
+    let confidence = if population.effective < EFFECTIVE_MIN { Confidence::Insufficient } else { Confidence::Ok };
+    Ranking { parameters: parameters.clone(), confidence, population, items, iterate, merge_cycles: catalog.cycles() }
 }
 
 /// Score descending, then the accounts outside the population that ask, descending, then the feature's id.
@@ -161,33 +158,29 @@ fn put_in_order(items: &mut [Ranked]) {
     }
 }
 
-/// How evidence becomes numbers.
+/// How sums become numbers.
 struct Scale<'a> {
     z: f64,
-    as_of: Timestamp,
+    population: &'a Population,
+    catalog: &'a Catalog,
     parameters: &'a Parameters,
 }
 
 impl Scale<'_> {
-    fn ranked(&self, facts: &Facts, accounts: &Accounts<'_>, evidence: Evidence<'_>) -> Ranked {
-        let Sums { mut demand, mut need, top_account_share } = self.sums(accounts, &evidence);
-        let Population { weight, effective, .. } = accounts.population;
-        for (share, low, high) in
-            [(&mut demand.share, &mut demand.low, &mut demand.high), (&mut need.share, &mut need.low, &mut need.high)]
-        {
-            *share = if weight > 0.0 { *share / weight } else { 0.0 };
-            (*low, *high) = wilson(*share, effective, self.z);
-        }
+    fn ranked(&self, feature: &FeatureId, tally: &Tally) -> Ranked {
+        let demand = self.share(tally.asked);
+        let need = self.share(tally.needed);
         let demand_contribution = 100.0 * self.parameters.demand_weight * demand.low;
         let need_contribution = 100.0 * self.parameters.need_weight * need.low;
         let score = demand_contribution + need_contribution;
+        let evidence = self.parameters.demand_weight * tally.asked + self.parameters.need_weight * tally.needed;
 
-        let definition = facts.catalog.features.get(&evidence.feature).map(|state| &state.definition);
+        let definition = self.catalog.features.get(feature).map(|state| &state.definition);
         let effort_months = definition.and_then(|definition| definition.effort_months);
         Ranked {
             rank: 0,
-            title: definition.map_or_else(|| evidence.feature.to_string(), |definition| definition.title.to_string()),
-            feature: evidence.feature,
+            feature: feature.clone(),
+            title: definition.map_or_else(|| feature.to_string(), |definition| definition.title.to_string()),
             status: definition.map(|definition| definition.status),
             door: definition.and_then(|definition| definition.door),
             effort_months,
@@ -195,77 +188,37 @@ impl Scale<'_> {
             score,
             demand_contribution,
             need_contribution,
-            demand,
-            need,
-            top_account_share,
+            demand: Demand {
+                share: demand.share,
+                low: demand.low,
+                high: demand.high,
+                accounts: tally.asking,
+                requests: tally.requests,
+                lapsed: tally.lapsed,
+                never_used: tally.never_used,
+            },
+            need: Need {
+                share: need.share,
+                low: need.low,
+                high: need.high,
+                accounts: tally.needing,
+                measured: tally.measured,
+            },
+            // Of one account alone, two ways of adding the same numbers up can differ in the last digit.
+            top_account_share: (evidence > 0.0).then(|| (tally.top / evidence).min(1.0)),
         }
     }
 
-    /// One walk over the accounts that said or showed anything, ascending. The shares are still weights.
-    fn sums(&self, accounts: &Accounts<'_>, evidence: &Evidence<'_>) -> Sums {
-        let mut sums = Sums {
-            demand: Demand { share: 0.0, low: 0.0, high: 1.0, accounts: 0, requests: 0, lapsed: 0, never_used: 0 },
-            need: Need { share: 0.0, low: 0.0, high: 1.0, accounts: 0, measured: evidence.measured },
-            top_account_share: None,
-        };
-        let (mut top, mut total) = (0.0_f64, 0.0);
-        let mut statements = evidence.statements.iter().peekable();
-        let mut needs = evidence.needs.iter().peekable();
-        loop {
-            let statement = statements.peek().map(|(place, ..)| *place);
-            let need = needs.peek().map(|(place, _)| *place);
-            let Some(place) = [statement, need].into_iter().flatten().min() else {
-                break;
-            };
-            let account = accounts.at(place);
-            let x = match statements.next_if(|(at, ..)| *at == place) {
-                Some((_, statement, requests)) => self.demand(account, statement, *requests, &mut sums.demand),
-                None => 0.0,
-            };
-            let u = match needs.next_if(|(at, _)| *at == place) {
-                Some((_, count)) if *count >= self.parameters.need_min_count => {
-                    sums.need.accounts += 1;
-                    1.0
-                }
-                _ => 0.0,
-            };
-            sums.demand.share += account.weight * x;
-            sums.need.share += account.weight * u;
-            let part = account.weight * (self.parameters.demand_weight * x + self.parameters.need_weight * u);
-            top = top.max(part);
-            total += part;
-        }
-        if total > 0.0 {
-            sums.top_account_share = Some(top / total);
-        }
-        sums
-    }
-
-    /// What the account's statement counts: its importance, halved with every half-life that it is old.
-    fn demand(&self, account: &Account, statement: &Statement, requests: u64, demand: &mut Demand) -> f64 {
-        let Some(importance) = statement.importance else {
-            return 0.0;
-        };
-        if account.active {
-            demand.accounts += 1;
-            demand.requests = demand.requests.saturating_add(requests);
-            let age_micros = self.as_of.micros_since(statement.time).max(0);
-            let half_lives = age_micros as f64 / (self.parameters.half_life_days * MICROS_PER_DAY as f64);
-            importance.value() * (-half_lives).exp2()
-        } else {
-            if account.ever_used {
-                demand.lapsed += 1;
-            } else {
-                demand.never_used += 1;
-            }
-            0.0
-        }
+    fn share(&self, part: f64) -> Share {
+        let share = if self.population.weight > 0.0 { part / self.population.weight } else { 0.0 };
+        let (low, high) = wilson(share, self.population.effective, self.z);
+        Share { share, low, high }
     }
 }
 
-/// The sums over accounts for one feature.
-struct Sums {
-    demand: Demand,
-    need: Need,
-    top_account_share: Option<f64>,
+/// A share of the population with its bounds.
+struct Share {
+    share: f64,
+    low: f64,
+    high: f64,
 }
