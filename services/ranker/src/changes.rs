@@ -4,8 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use domain::ids::TeamId;
 use opentelemetry::trace::SpanContext;
-
-use crate::store::{Change, Store};
+use store::{Change, Store};
 
 /// A change may become visible a little after others with a later moment, so this much is read again every time.
 const OVERLAP_US: i64 = 10_000_000;

@@ -4,7 +4,6 @@
 //! - [`config`]: its options.
 //! - `changes`: follows what ingest says it wrote.
 //! - `schedule`: which teams are due; no I/O.
-//! - `store`, `sql` and `rows`: reads the facts that `domain` ranks; its questions; the answers.
 //! - `document`: from a computed ranking to the published document.
 //! - `publisher` and `snapshot`: the snapshot to ClickHouse, then the document to the topic.
 //!
@@ -17,11 +16,8 @@ mod changes;
 mod document;
 mod metrics;
 mod publisher;
-mod rows;
 mod schedule;
 mod snapshot;
-mod sql;
-mod store;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -36,12 +32,13 @@ use kit::{
     health::{Health, Part},
 };
 use opentelemetry::trace::SpanContext;
+use store::Store;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 pub use config::RankerConfig;
 
-use crate::{changes::Changes, metrics::Metrics, publisher::Publisher, schedule::Schedule, store::Store};
+use crate::{changes::Changes, metrics::Metrics, publisher::Publisher, schedule::Schedule};
 
 /// `rank_change_7d` compares with the ranking of so many days earlier.
 const CHANGE_DAYS: f64 = 7.0;

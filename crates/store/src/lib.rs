@@ -1,0 +1,52 @@
+//! Reads one team's facts at any instant from ClickHouse, for whoever ranks: the ranker and the query API.
+//!
+//! # Layout
+//! - [`Store`]: the client, and how long it waits.
+//! - `watermark`, `changes`, `teams`: how far the facts reach, which are new, whose there are.
+//! - `facts`: what the score needs to know of a team at an instant.
+//! - `sql` and `rows`: the questions; the answers.
+//!
+//! Not here: what the facts mean. `domain` computes from them.
+
+mod changes;
+mod facts;
+mod rows;
+mod sql;
+mod teams;
+mod watermark;
+
+use std::time::Duration;
+
+use anyhow::bail;
+use clickhouse::Client;
+use domain::{ids::TeamId, time::Timestamp};
+
+pub use crate::changes::Change;
+
+/// Reads from ClickHouse. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    query_max: Duration,
+}
+
+impl Store {
+    /// Reads with `client`; no question may take longer than `query_max`.
+    #[must_use]
+    pub fn new(client: Client, query_max: Duration) -> Self {
+        // The server stops what nobody waits for any more.
+        let client = client.with_setting("max_execution_time", query_max.as_secs().max(1).to_string());
+        Self { client, query_max }
+    }
+
+    /// Gives up on a server that neither answers nor closes the connection: it would be waited for without end.
+    async fn within<T>(&self, answer: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let answered = tokio::time::timeout(self.query_max, answer).await;
+        answered.unwrap_or_else(|_| bail!("ClickHouse did not answer within {} ms", self.query_max.as_millis()))
+    }
+
+    /// A query about one team at one instant.
+    fn at(&self, sql: &str, team: &TeamId, as_of: Timestamp) -> clickhouse::query::Query {
+        self.client.query(sql).param("team", team.as_str()).param("as_of", as_of.0)
+    }
+}
