@@ -2,6 +2,10 @@
 //!
 //! Whatever computes the same facts faster is tested against this.
 
+mod between;
+
+pub use between::comparison;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{

@@ -15,6 +15,7 @@
 pub mod assumptions;
 pub mod catalog;
 mod data;
+pub mod diff;
 mod envelope;
 pub mod event;
 mod evidence;

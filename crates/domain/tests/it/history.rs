@@ -12,7 +12,7 @@ use proptest::{prelude::*, sample::select};
 
 use crate::support::{account, days_ago, feature, logged, now, team};
 
-fn stated(who: &str, what: &str, importance: Importance) -> Body {
+pub(crate) fn stated(who: &str, what: &str, importance: Importance) -> Body {
     Body::RequestStated {
         team: team(),
         feature: feature(what),
@@ -25,11 +25,11 @@ fn stated(who: &str, what: &str, importance: Importance) -> Body {
     }
 }
 
-fn withdrawn(who: &str, what: &str) -> Body {
+pub(crate) fn withdrawn(who: &str, what: &str) -> Body {
     Body::RequestWithdrawn { team: team(), feature: feature(what), account: account(who) }
 }
 
-fn used(who: &str) -> Body {
+pub(crate) fn used(who: &str) -> Body {
     Body::UsageObserved {
         team: team(),
         feature: feature("tables"),
@@ -41,11 +41,11 @@ fn used(who: &str) -> Body {
     }
 }
 
-fn needed(who: &str, what: &str, count: u64) -> Body {
+pub(crate) fn needed(who: &str, what: &str, count: u64) -> Body {
     Body::NeedSignaled { team: team(), feature: feature(what), account: account(who), signal: "pain".into(), count }
 }
 
-fn defined(what: &str, status: Status, merged_into: Option<&str>) -> Body {
+pub(crate) fn defined(what: &str, status: Status, merged_into: Option<&str>) -> Body {
     Body::FeatureDefined(FeatureDefinition {
         team: team(),
         feature: feature(what),
@@ -57,7 +57,7 @@ fn defined(what: &str, status: Status, merged_into: Option<&str>) -> Body {
     })
 }
 
-fn tiered(who: &str, tier: Tier, segments: &[&str]) -> Body {
+pub(crate) fn tiered(who: &str, tier: Tier, segments: &[&str]) -> Body {
     let segments = segments.iter().map(|&segment| segment.into()).collect();
     Body::AccountDefined(AccountDefinition { account: account(who), tier, segments })
 }
@@ -71,7 +71,7 @@ fn item<'a>(items: &'a [Ranked], what: &str) -> &'a Ranked {
 }
 
 /// The events so many days ago, with ids in their order.
-fn log(events: Vec<(i64, Body)>) -> Vec<Logged> {
+pub(crate) fn log(events: Vec<(i64, Body)>) -> Vec<Logged> {
     events.into_iter().enumerate().map(|(at, (days, body))| logged(&format!("e-{at}"), days_ago(days), body)).collect()
 }
 

@@ -5,6 +5,7 @@ mod allocations;
 mod asyncapi;
 #[path = "../../../../fuzz/src/check.rs"]
 mod check;
+mod diff;
 mod examples;
 mod golden;
 mod history;
