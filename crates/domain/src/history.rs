@@ -9,7 +9,7 @@ pub use between::comparison;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
-    catalog::{AccountDefinition, Catalog, CatalogEvent, Definition},
+    catalog::{AccountDefinition, Catalog, CatalogEvent, Definition, Parameters},
     event::{Body, Event},
     facts::{AccountFacts, Facts, NeedCount, Statement},
     ids::{AccountId, FeatureId, Partition, TeamId},
@@ -32,9 +32,15 @@ pub struct Logged {
 /// are interleaved does not matter.
 #[must_use]
 pub fn facts_at(log: &[Logged], team: &TeamId, as_of: Timestamp) -> Facts {
+    facts_under(log, team, as_of, None)
+}
+
+/// The team's facts at `as_of` with the windows of these parameters instead of those in force.
+#[must_use]
+pub fn facts_under(log: &[Logged], team: &TeamId, as_of: Timestamp, parameters: Option<&Parameters>) -> Facts {
     let events: Vec<&Event> = without_repeats(log).into_iter().filter(|event| event.time <= as_of).collect();
     let catalog = Catalog::from_events(team, as_of, events.iter().filter_map(|event| catalog_event(event)));
-    let parameters = catalog.parameters();
+    let parameters = parameters.cloned().unwrap_or_else(|| catalog.parameters());
     let active_after = as_of.minus_days(parameters.activity_window_days);
     let need_after = as_of.minus_days(parameters.need_window_days);
 

@@ -31,3 +31,5 @@ pub const WINDOW_DAYS_MAX: f64 = 36_500.0;
 pub const EFFORT_MONTHS_MAX: f64 = 10_000.0;
 /// How far the two weights' sum may be from 1.
 pub const WEIGHT_SUM_TOLERANCE: f64 = 1e-9;
+/// The largest weight that a what-if may give a tier.
+pub const TIER_WEIGHT_MAX: f64 = 100.0;

@@ -58,27 +58,36 @@ impl Parameters {
     /// # Errors
     /// The first parameter that is out of bounds, or that the weights do not add up.
     pub fn validate(&self) -> Result<(), InvalidParameters> {
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that the score cannot be computed with.
+    #[must_use]
+    pub fn problems(&self) -> Vec<InvalidParameters> {
+        let mut problems = Vec::new();
+        let mut demand = |holds: bool, field, must_be| {
+            if !holds {
+                problems.push(InvalidParameters::Field { field, must_be });
+            }
+        };
         for (field, days) in [
             ("activity_window_days", self.activity_window_days),
             ("half_life_days", self.half_life_days),
             ("need_window_days", self.need_window_days),
         ] {
             // Written so that NaN fails.
-            if !(days > 0.0 && days <= limits::WINDOW_DAYS_MAX) {
-                return Err(InvalidParameters::Field { field, must_be: "above 0 and at most 36500" });
-            }
+            demand(days > 0.0 && days <= limits::WINDOW_DAYS_MAX, field, "above 0 and at most 36500");
         }
-        if !(1..=limits::COUNT_MAX).contains(&self.need_min_count) {
-            return Err(InvalidParameters::Field { field: "need_min_count", must_be: "from 1 to 1000000000000" });
+        let counts = 1..=limits::COUNT_MAX;
+        demand(counts.contains(&self.need_min_count), "need_min_count", "from 1 to 1000000000000");
+        let weights = [("demand_weight", self.demand_weight), ("need_weight", self.need_weight)];
+        for (field, weight) in weights {
+            demand((0.0..=1.0).contains(&weight), field, "from 0 to 1");
         }
-        for (field, weight) in [("demand_weight", self.demand_weight), ("need_weight", self.need_weight)] {
-            if !(0.0..=1.0).contains(&weight) {
-                return Err(InvalidParameters::Field { field, must_be: "from 0 to 1" });
-            }
+        let each_is_one = weights.iter().all(|(_, weight)| (0.0..=1.0).contains(weight));
+        if each_is_one && (self.demand_weight + self.need_weight - 1.0).abs() > limits::WEIGHT_SUM_TOLERANCE {
+            problems.push(InvalidParameters::WeightSum);
         }
-        if (self.demand_weight + self.need_weight - 1.0).abs() > limits::WEIGHT_SUM_TOLERANCE {
-            return Err(InvalidParameters::WeightSum);
-        }
-        Ok(())
+        problems
     }
 }

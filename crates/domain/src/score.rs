@@ -35,6 +35,15 @@ pub fn kish(weights: f64, squares: f64) -> f64 {
     if squares > 0.0 { weights * weights / squares } else { 0.0 }
 }
 
+/// How far asking and needing go together: the correlation of two yes-or-no answers with the shares `d` and `u`, of which
+/// the share `both` says yes to both; cut to `[0, 1]`, and 0 where one of them never or always is yes.
+#[must_use]
+pub fn overlap(d: f64, u: f64, both: f64) -> f64 {
+    let scale = (d * (1.0 - d) * u * (1.0 - u)).sqrt();
+    // Written so that NaN, of shares beyond 0 and 1, is 0 as well.
+    if scale > 0.0 { ((both - d * u) / scale).clamp(0.0, 1.0) } else { 0.0 }
+}
+
 /// The z at which an interval of this confidence, cut equally at both ends, is made.
 #[must_use]
 pub fn two_sided_z(confidence: f64) -> f64 {

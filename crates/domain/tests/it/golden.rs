@@ -4,7 +4,10 @@ use domain::{
     catalog::{AccountDefinition, Importance, Tier},
     event::Body,
     history::{Logged, facts_at},
+    margins::Margin,
     ranking::{Confidence, Ranked, rank},
+    reading::Reading,
+    sensitivity::{End, sensitivity},
 };
 
 use crate::support::{account, days_ago, feature, logged, now, team};
@@ -41,6 +44,23 @@ fn the_golden_case_comes_out_to_nine_digits() {
     let total = 0.6 * 120.0 * regions.demand.share + 0.4 * 120.0 * regions.need.share;
     assert_close("top account", regions.top_account_share.expect("evidence"), largest / total);
     assert!(ranking.iterate.is_empty());
+
+    // The contributions as published, to seven digits.
+    assert!((indexes.demand_contribution - 3.266_796_9).abs() < 5e-8, "{indexes:?}");
+    assert!((indexes.need_contribution - 7.283_940_9).abs() < 5e-8, "{indexes:?}");
+    // At 100 accounts the two cannot be told apart.
+    let margin = |surely_above_next| Margin { rank_low: 1, rank_high: 2, tie_group: 1, surely_above_next };
+    assert_eq!((indexes.margin, regions.margin), (margin(Some(false)), margin(None)));
+    assert_eq!(indexes.reading, Some(Reading::NeededNotAsked));
+    assert_eq!(regions.reading, Some(Reading::AskedNotNeeded));
+
+    // Need alone says secondary indexes, demand alone multi-region; they change places where the scores cross.
+    let sensitivity = sensitivity(&ranking).expect("a first place");
+    assert_eq!(sensitivity.first, indexes.feature);
+    assert_eq!(sensitivity.low, End { demand_weight: 0.0, included: true, successor: None });
+    let (asked, needed) = (0.097_999_078_0 - 0.054_446_615_4, 0.182_098_521_7 - 0.087_940_405_1);
+    assert_close("crossing", sensitivity.high.demand_weight, needed / (needed + asked));
+    assert_eq!((sensitivity.high.included, &sensitivity.high.successor), (false, &Some(regions.feature.clone())));
 }
 
 fn assert_numbers(item: &Ranked, score: f64, demand: [f64; 3], need: [f64; 3]) {

@@ -11,7 +11,10 @@ mod golden;
 mod history;
 #[path = "../../../../fuzz/src/input.rs"]
 mod input;
+mod margins;
 mod merges;
 mod robustness;
+mod sensitivity;
 mod support;
 mod ways;
+mod what_if;
