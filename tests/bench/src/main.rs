@@ -29,6 +29,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// The same as in `flywheel`: what R and D cost depends on it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures ingest on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "bench-ingest", version)]
