@@ -1,6 +1,7 @@
 //! The ranking document: what the ranker publishes and the API answers.
 //!
-//! Numbers are full doubles, times RFC 3339 in UTC. Fields that a later formula version fills are `null` until then.
+//! Numbers are full doubles, times RFC 3339 in UTC. What an older version of Flywheel did not compute yet is `null` in
+//! the snapshots that it published.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -30,6 +31,9 @@ pub struct Ranking {
     pub items: Vec<Item>,
     /// Launched features and what is asked and needed of them since, best first. Their ranks count among themselves.
     pub iterate: Vec<Item>,
+    /// How far the weight of stated demand can move before another feature takes the first place; `null` if nothing is
+    /// listed.
+    pub sensitivity: Option<Sensitivity>,
     /// Where the next page starts; `null` on the last page.
     pub next_cursor: Option<String>,
 }
@@ -76,18 +80,34 @@ pub struct Population {
     pub effective: f64,
 }
 
+/// The interval of `demand_weight` (`need_weight` is its complement) around the present one in which the first place stays
+/// first. At an end that is neither 0 nor 1 the first place and its successor have the same score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Sensitivity {
+    /// The feature in the first place.
+    pub first: String,
+    /// Where the interval begins.
+    pub demand_weight_low: f64,
+    /// Which feature comes first below that (at 0: at that weight itself); `null` if none does.
+    pub first_below: Option<String>,
+    /// Where the interval ends.
+    pub demand_weight_high: f64,
+    /// Which feature comes first above that (at 1: at that weight itself); `null` if none does.
+    pub first_above: Option<String>,
+}
+
 /// One feature's place and the evidence for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Item {
     /// Place in the list, from 1.
     pub rank: u32,
-    /// Best place that the data allow.
+    /// Best place that the data allow; 1 if the population is too small.
     pub rank_low: Option<u32>,
-    /// Worst place that the data allow.
+    /// Worst place that the data allow; the last if the population is too small.
     pub rank_high: Option<u32>,
-    /// Features in one group cannot be told apart.
+    /// Which group, from 1 down the list, it is in: a group's features cannot be told apart from its first.
     pub tie_group: Option<u32>,
-    /// Whether this feature is surely above the next one.
+    /// Whether this feature is surely above the next one; `null` for the last.
     pub surely_above_next: Option<bool>,
     /// The feature's id.
     pub feature: String,
@@ -97,6 +117,9 @@ pub struct Item {
     pub status: Option<Status>,
     /// Whether the decision can be taken back.
     pub door: Option<String>,
+    /// `undecided` if the decision cannot be taken back and the ranking does not make it: a one-way door in a group of
+    /// several features that cannot be told apart. `null` otherwise.
+    pub door_decision: Option<DoorDecision>,
     /// Estimated effort in person-months.
     pub effort_months: Option<f64>,
     /// Score divided by effort, where an effort is given.
@@ -109,12 +132,36 @@ pub struct Item {
     pub demand: Demand,
     /// What their usage shows they need.
     pub need: Need,
-    /// How asked and needed compare.
-    pub reading: Option<String>,
+    /// What asked and needed say together; `null` if the population is too small.
+    pub reading: Option<Reading>,
     /// The largest account's part of the evidence, 0 to 1; `null` without evidence.
     pub top_account_share: Option<f64>,
     /// Rank seven days earlier minus rank now; `null` if it was not listed then.
     pub rank_change_7d: Option<i64>,
+}
+
+/// What the ranking says of a decision that cannot be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DoorDecision {
+    /// Several features cannot be told apart: the numbers do not decide it.
+    Undecided,
+}
+
+/// How stated demand and revealed need compare with those of the average feature of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// Asked for and needed at least as much as the average feature.
+    AskedAndNeeded,
+    /// Asked for; usage shows no such need.
+    AskedNotNeeded,
+    /// Asked for; no need signal for it was ever received, so that nobody knows.
+    AskedUnmeasured,
+    /// Needed more than asked for.
+    NeededNotAsked,
+    /// Neither.
+    Quiet,
 }
 
 /// A feature's place in its life.

@@ -1,6 +1,9 @@
 //! The example that the OpenAPI document shows: the ranking of the founding story.
 
-use wire::ranking::{Confidence, Contributions, Demand, Item, Need, Outside, Parameters, Population, Ranking, Status};
+use wire::ranking::{
+    Confidence, Contributions, Demand, Item, Need, Outside, Parameters, Population, Ranking, Reading, Sensitivity,
+    Status,
+};
 
 /// The ranking of a team whose customers ask for one thing and need another.
 pub(crate) fn ranking() -> Ranking {
@@ -24,6 +27,13 @@ pub(crate) fn ranking() -> Ranking {
         population: Population { accounts: 100, used: 100, weight: 120.0, effective: 80.0 },
         items: vec![secondary_indexes(), multi_region()],
         iterate: Vec::new(),
+        sensitivity: Some(Sensitivity {
+            first: "secondary-indexes".into(),
+            demand_weight_low: 0.0,
+            first_below: None,
+            demand_weight_high: 0.683739166,
+            first_above: Some("multi-region".into()),
+        }),
         next_cursor: None,
     }
 }
@@ -31,14 +41,15 @@ pub(crate) fn ranking() -> Ranking {
 fn secondary_indexes() -> Item {
     Item {
         rank: 1,
-        rank_low: None,
-        rank_high: None,
-        tie_group: None,
-        surely_above_next: None,
+        rank_low: Some(1),
+        rank_high: Some(2),
+        tie_group: Some(1),
+        surely_above_next: Some(false),
         feature: "secondary-indexes".into(),
         title: "Secondary indexes".into(),
         status: Some(Status::Proposed),
         door: None,
+        door_decision: None,
         effort_months: None,
         score_per_effort: None,
         score: 10.5507377912,
@@ -52,7 +63,7 @@ fn secondary_indexes() -> Item {
             outside: Outside { lapsed: 0, never_used: 0 },
         },
         need: Need { share: 0.2666666667, low: 0.1820985217, high: 0.3726166054, accounts: 24, measured: true },
-        reading: None,
+        reading: Some(Reading::NeededNotAsked),
         top_account_share: Some(0.09),
         rank_change_7d: Some(1),
     }
@@ -74,6 +85,8 @@ fn multi_region() -> Item {
             outside: Outside { lapsed: 1, never_used: 2 },
         },
         need: Need { share: 0.15, low: 0.0879404051, high: 0.2441322856, accounts: 6, measured: true },
+        surely_above_next: None,
+        reading: Some(Reading::AskedNotNeeded),
         rank_change_7d: Some(-1),
         ..secondary_indexes()
     }

@@ -51,6 +51,7 @@ fn without_lists(ranking: &Ranking) -> Ranking {
         population: ranking.population.clone(),
         items: Vec::new(),
         iterate: Vec::new(),
+        sensitivity: ranking.sensitivity.clone(),
         next_cursor: None,
     }
 }

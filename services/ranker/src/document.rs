@@ -6,7 +6,9 @@ use domain::{
     catalog::Status,
     ids::{FeatureId, TeamId},
     ranking::{Confidence, Ranked, Ranking},
+    reading::Reading,
     score::CONFIDENCE,
+    sensitivity::sensitivity,
     time::Timestamp,
 };
 use sha2::{Digest as _, Sha256};
@@ -56,6 +58,13 @@ pub(crate) fn document(
         },
         items: items(&now.items, &before.items),
         iterate: items(&now.iterate, &before.iterate),
+        sensitivity: sensitivity(now).map(|found| wire::ranking::Sensitivity {
+            first: found.first.to_string(),
+            demand_weight_low: found.low.demand_weight,
+            first_below: found.low.successor.map(|feature| feature.to_string()),
+            demand_weight_high: found.high.demand_weight,
+            first_above: found.high.successor.map(|feature| feature.to_string()),
+        }),
         next_cursor: None,
     };
     document.snapshot = snapshot(as_of, &serde_json::to_vec(&document)?);
@@ -75,14 +84,15 @@ fn items(now: &[Ranked], before: &[Ranked]) -> Vec<wire::ranking::Item> {
 fn item(ranked: &Ranked, rank_change_7d: Option<i64>) -> wire::ranking::Item {
     wire::ranking::Item {
         rank: ranked.rank,
-        rank_low: None,
-        rank_high: None,
-        tie_group: None,
-        surely_above_next: None,
+        rank_low: Some(ranked.margin.rank_low),
+        rank_high: Some(ranked.margin.rank_high),
+        tie_group: Some(ranked.margin.tie_group),
+        surely_above_next: ranked.margin.surely_above_next,
         feature: ranked.feature.to_string(),
         title: ranked.title.clone(),
         status: ranked.status.map(status),
         door: ranked.door.map(|door| door.as_str().to_owned()),
+        door_decision: ranked.undecided.then_some(wire::ranking::DoorDecision::Undecided),
         effort_months: ranked.effort_months,
         score_per_effort: ranked.score_per_effort,
         score: ranked.score,
@@ -105,9 +115,19 @@ fn item(ranked: &Ranked, rank_change_7d: Option<i64>) -> wire::ranking::Item {
             accounts: ranked.need.accounts,
             measured: ranked.need.measured,
         },
-        reading: None,
+        reading: ranked.reading.map(reading),
         top_account_share: ranked.top_account_share,
         rank_change_7d,
+    }
+}
+
+fn reading(reading: Reading) -> wire::ranking::Reading {
+    match reading {
+        Reading::AskedAndNeeded => wire::ranking::Reading::AskedAndNeeded,
+        Reading::AskedNotNeeded => wire::ranking::Reading::AskedNotNeeded,
+        Reading::AskedUnmeasured => wire::ranking::Reading::AskedUnmeasured,
+        Reading::NeededNotAsked => wire::ranking::Reading::NeededNotAsked,
+        Reading::Quiet => wire::ranking::Reading::Quiet,
     }
 }
 

@@ -106,6 +106,7 @@ pub(crate) fn ranking(team: &str, snapshot: &str, as_of: &str, items: u32, launc
         population: Population { accounts: 100, used: 90, weight: 120.0, effective: 80.0 },
         items: (1..=items).map(|rank| item("f", rank, Status::Proposed)).collect(),
         iterate: (1..=launched).map(|rank| item("l", rank, Status::Launched)).collect(),
+        sensitivity: None,
         next_cursor: None,
     }
 }
@@ -122,6 +123,7 @@ fn item(prefix: &str, rank: u32, status: Status) -> Item {
         feature,
         status: Some(status),
         door: None,
+        door_decision: None,
         effort_months: None,
         score_per_effort: None,
         score: 100.0 / f64::from(rank),

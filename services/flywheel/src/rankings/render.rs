@@ -210,6 +210,7 @@ mod tests {
             title: title.to_owned(),
             status: Some(Status::Proposed),
             door: None,
+            door_decision: None,
             effort_months: None,
             score_per_effort: None,
             score: contributions.demand + contributions.need,
@@ -268,6 +269,7 @@ mod tests {
                 item(3, "ttl", "Expire \u{1b}[31mitems", [0.02, 0.006, 0.07], [0.0, 0.0, 0.046], None),
             ],
             iterate: vec![item(1, "backups", "Point-in-time restore", [0.03, 0.01, 0.08], [0.0, 0.0, 0.046], Some(0))],
+            sensitivity: None,
             next_cursor: None,
         }
     }

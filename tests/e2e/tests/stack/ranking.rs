@@ -8,6 +8,7 @@ use domain::{
     ids::TeamId,
     ranking::{Confidence, Ranked, Ranking, rank},
     score::CONFIDENCE,
+    sensitivity::sensitivity,
     time::Timestamp,
 };
 use e2e::EVENT_ROWS;
@@ -83,6 +84,15 @@ fn compare(team: &str, answered: &Value, expected: &Ranking, week_ago: &Ranking)
     assert_eq!(population["used"], expected.population.used, "{team}");
     close(&population["weight"], expected.population.weight, team);
     close(&population["effective"], expected.population.effective, team);
+    let expected_sensitivity = sensitivity(expected).expect("something is ranked");
+    let answered_sensitivity = &answered["sensitivity"];
+    assert_eq!(answered_sensitivity["first"], expected_sensitivity.first.as_str(), "{team}");
+    close(&answered_sensitivity["demand_weight_low"], expected_sensitivity.low.demand_weight, team);
+    close(&answered_sensitivity["demand_weight_high"], expected_sensitivity.high.demand_weight, team);
+    let successors = [("first_below", &expected_sensitivity.low), ("first_above", &expected_sensitivity.high)];
+    for (name, end) in successors {
+        assert_eq!(answered_sensitivity[name], json!(end.successor.as_ref().map(|id| id.as_str())), "{team}");
+    }
     for (list, expected, before) in
         [("items", &expected.items, &week_ago.items), ("iterate", &expected.iterate, &week_ago.iterate)]
     {
@@ -104,6 +114,13 @@ fn compare(team: &str, answered: &Value, expected: &Ranking, week_ago: &Ranking)
 fn compare_item(what: &str, item: &Value, expected: &Ranked) {
     assert_eq!(item["rank"], expected.rank, "{what}");
     assert_eq!(item["title"], expected.title, "{what}");
+    let margin = &expected.margin;
+    assert_eq!(item["rank_low"], margin.rank_low, "{what}");
+    assert_eq!(item["rank_high"], margin.rank_high, "{what}");
+    assert_eq!(item["tie_group"], margin.tie_group, "{what}");
+    assert_eq!(item["surely_above_next"], json!(margin.surely_above_next), "{what}");
+    assert_eq!(item["reading"], json!(expected.reading), "{what}");
+    assert_eq!(item["door_decision"], json!(expected.undecided.then_some("undecided")), "{what}");
     let (demand, need) = (&item["demand"], &item["need"]);
     for (name, answered, expected) in [
         ("demand.accounts", &demand["accounts"], expected.demand.accounts),
