@@ -247,14 +247,11 @@ impl Catalog {
     /// The team's catalog at `as_of`, from events in any order. Later events and other teams' are passed over.
     #[must_use]
     pub fn from_events(team: &TeamId, as_of: Timestamp, events: impl IntoIterator<Item = CatalogEvent>) -> Self {
-        let mut events: Vec<CatalogEvent> = events.into_iter().filter(|event| event.time <= as_of).collect();
-        events.sort_by(|a, b| (a.time, &a.source, &a.id).cmp(&(b.time, &b.source, &b.id)));
         let mut catalog = Self::default();
-        for event in events {
+        for event in in_force(team, as_of, events) {
             match event.definition {
-                Definition::Team(definition) if definition.team == *team => catalog.team = Some(definition),
-                Definition::Feature(definition) if definition.team == *team => catalog.upsert(event.time, definition),
-                Definition::Team(_) | Definition::Feature(_) => {}
+                Definition::Team(definition) => catalog.team = Some(definition),
+                Definition::Feature(definition) => catalog.upsert(event.time, definition),
             }
         }
         catalog
@@ -328,4 +325,46 @@ impl Catalog {
         let launched_at = (definition.status == Status::Launched).then(|| running.unwrap_or(time));
         self.features.insert(definition.feature.clone(), FeatureState { definition, launched_at });
     }
+}
+
+impl Definition {
+    /// The team whose catalog it belongs to.
+    #[must_use]
+    pub fn team(&self) -> &TeamId {
+        match self {
+            Self::Team(definition) => &definition.team,
+            Self::Feature(definition) => &definition.team,
+        }
+    }
+
+    /// The feature; none if it is the team that is defined.
+    #[must_use]
+    pub fn feature(&self) -> Option<&FeatureId> {
+        match self {
+            Self::Team(_) => None,
+            Self::Feature(definition) => Some(&definition.feature),
+        }
+    }
+}
+
+/// The team's definitions up to `as_of` that stood at some instant: those of the team, then those of each feature, each in
+/// the order of time. Of several at the same time the greatest (`source`, `id`) stands, and the others never did.
+pub(crate) fn in_force(
+    team: &TeamId,
+    as_of: Timestamp,
+    events: impl IntoIterator<Item = CatalogEvent>,
+) -> Vec<CatalogEvent> {
+    let mut events: Vec<CatalogEvent> = events.into_iter().collect();
+    events.retain(|event| event.time <= as_of && event.definition.team() == team);
+    events.sort_by(|a, b| {
+        (a.definition.feature(), a.time, &a.source, &a.id).cmp(&(b.definition.feature(), b.time, &b.source, &b.id))
+    });
+    events.dedup_by(|later, first| {
+        let outdone = later.time == first.time && later.definition.feature() == first.definition.feature();
+        if outdone {
+            std::mem::swap(later, first);
+        }
+        outdone
+    });
+    events
 }

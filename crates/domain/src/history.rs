@@ -3,8 +3,10 @@
 //! Whatever computes the same facts faster is tested against this.
 
 mod between;
+mod launches;
 
 pub use between::comparison;
+pub use launches::{outcomes_at, wanted_at};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -7,6 +7,8 @@
 //! - [`catalog`] and [`facts`] are what the score needs to know about one team at one instant.
 //! - [`tally`] adds the facts up over accounts, [`ranking`] computes the ranked roadmap from the sums; [`score`] has the
 //!   statistics.
+//! - [`diff`] tells why a ranking is another than it was; [`outcome`] and [`foresight`] what became of a [`launch`], and
+//!   [`portfolio`] puts all teams side by side.
 //! - [`history`] folds events into facts the plain way: the reference that faster ways are tested against.
 
 #![forbid(unsafe_code)]
@@ -21,17 +23,22 @@ pub mod event;
 mod evidence;
 pub mod facts;
 mod flat;
+pub mod foresight;
 pub mod history;
 pub mod ids;
 mod json;
+pub mod launch;
 pub mod limits;
 pub mod margins;
+pub mod outcome;
 mod owned;
 mod parameters;
+pub mod portfolio;
 pub mod ranking;
 pub mod reading;
 pub mod record;
 pub mod score;
 pub mod sensitivity;
+pub mod share;
 pub mod tally;
 pub mod time;

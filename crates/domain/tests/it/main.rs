@@ -11,6 +11,7 @@ mod golden;
 mod history;
 #[path = "../../../../fuzz/src/input.rs"]
 mod input;
+mod launches;
 mod margins;
 mod merges;
 mod robustness;
