@@ -13,7 +13,7 @@ use domain::{
 use crate::{
     Store,
     rows::{AccountRow, FeatureRow, StatementRow, TeamRow, parse, tier},
-    sql::{ACCOUNTS, FEATURE_EVENTS, KNOWN, NEEDS, STATEMENTS, TEAM_EVENTS},
+    sql::{FEATURE_EVENTS, KNOWN, NEEDS, STATEMENTS, TEAM_EVENTS, accounts},
 };
 
 /// Where no launch bounds what counts.
@@ -25,12 +25,10 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer in time, or answers with something else.
     pub async fn facts(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Facts> {
-        let catalog = self.within(self.catalog(team, as_of)).await?;
+        let catalog = self.catalog(team, as_of).await?;
         let parameters = catalog.parameters();
-        let ((measured, known), accounts) = tokio::try_join!(
-            self.within(self.known(team, as_of)),
-            self.within(self.accounts(team, as_of, &parameters)),
-        )?;
+        let ((measured, known), accounts) =
+            tokio::try_join!(self.known(team, as_of), self.within(self.accounts(team, as_of, &parameters)),)?;
         let launches = Launches::of(&catalog, &known);
         let (statements, needs) = tokio::try_join!(
             self.within(self.statements(team, as_of, &launches)),
@@ -39,10 +37,15 @@ impl Store {
         Ok(Facts { as_of, catalog, accounts, statements, needs, measured, known })
     }
 
-    async fn catalog(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Catalog> {
+    /// The team's catalog at `as_of`.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer in time, or answers with something else.
+    pub async fn catalog(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Catalog> {
         let teams = self.at(TEAM_EVENTS, team, as_of).fetch_all::<TeamRow>();
         let features = self.at(FEATURE_EVENTS, team, as_of).fetch_all::<FeatureRow>();
-        let (teams, features) = tokio::try_join!(teams, features).context("cannot read the catalog")?;
+        let (teams, features) =
+            self.within(async { tokio::try_join!(teams, features).context("cannot read the catalog") }).await?;
         let mut events = Vec::with_capacity(teams.len() + features.len());
         for row in teams {
             events.push(row.into_event(team));
@@ -54,13 +57,15 @@ impl Store {
     }
 
     /// The features with a need signal, and those asked for or needed.
-    async fn known(
+    pub(crate) async fn known(
         &self,
         team: &TeamId,
         as_of: Timestamp,
     ) -> anyhow::Result<(BTreeSet<FeatureId>, BTreeSet<FeatureId>)> {
-        let rows =
-            self.at(KNOWN, team, as_of).fetch_all::<(String, bool)>().await.context("cannot read the features")?;
+        let query = self.at(KNOWN, team, as_of);
+        let rows = self
+            .within(async { query.fetch_all::<(String, bool)>().await.context("cannot read the features") })
+            .await?;
         let (mut measured, mut known) = (BTreeSet::new(), BTreeSet::new());
         for (feature, needed) in rows {
             let feature = parse(&feature, FeatureId::parse)?;
@@ -79,8 +84,8 @@ impl Store {
         parameters: &Parameters,
     ) -> anyhow::Result<BTreeMap<AccountId, AccountFacts>> {
         let rows = self
-            .at(ACCOUNTS, team, as_of)
-            .param("window_start", as_of.minus_days(parameters.activity_window_days).0)
+            .at(&accounts(parameters.activity_window_days), team, as_of)
+            .param("active_after", as_of.minus_days(parameters.activity_window_days).0)
             .fetch_all::<AccountRow>()
             .await
             .context("cannot read the accounts")?;

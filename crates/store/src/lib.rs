@@ -3,7 +3,8 @@
 //! # Layout
 //! - [`Store`]: the client, and how long it waits.
 //! - `watermark`, `changes`, `teams`: how far the facts reach, which are new, whose there are.
-//! - `facts`: what the score needs to know of a team at an instant.
+//! - `tallies`: the sums over accounts that a ranking is computed from; the ranking.
+//! - `facts`: what the score needs to know of a team at an instant, account by account.
 //! - `sql` and `rows`: the questions; the answers.
 //!
 //! Not here: what the facts mean. `domain` computes from them.
@@ -12,6 +13,7 @@ mod changes;
 mod facts;
 mod rows;
 mod sql;
+mod tallies;
 mod teams;
 mod watermark;
 

@@ -17,7 +17,7 @@ impl Store {
                     SELECT team FROM teams
                     UNION ALL SELECT DISTINCT team FROM features
                     UNION ALL SELECT DISTINCT team FROM requests
-                    UNION ALL SELECT DISTINCT team FROM usage
+                    UNION ALL SELECT DISTINCT team FROM usage_months
                     UNION ALL SELECT DISTINCT team FROM needs
                 )",
         );

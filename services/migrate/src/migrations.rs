@@ -27,6 +27,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(4, "rankings", "0004_rankings.sql"),
     migration!(5, "dead_letter_replays", "0005_dead_letter_replays.sql"),
     migration!(6, "exactly_once", "0006_exactly_once.sql"),
+    migration!(7, "usage_months", "0007_usage_months.sql"),
 ];
 
 impl Migration {
@@ -81,8 +82,9 @@ mod tests {
                 // Done once more, these do what is done already.
                 " MATERIALIZE ",
                 " MODIFY SETTING ",
-                // Which keeps the smallest and largest of what is added.
+                // Which keep the smallest and largest of what is added.
                 "INSERT INTO usage_days\n",
+                "INSERT INTO usage_months\n",
             ];
             assert!(idempotent.iter().any(|words| statement.contains(words)), "{statement}");
         }

@@ -2,13 +2,20 @@
 //!
 //! Every row counts, once: what was said again is no row, because ingest has left it out.
 
+pub(crate) mod activity;
+pub(crate) mod tallies;
+
+use activity::{EVENTS, used};
+
 /// When the first event that is dated ahead happens, and how many there are. Accounts' definitions are every team's.
+///
+/// Of usage, only the first of a day counts: with it the account is active, and what else it does that day changes nothing.
 pub(crate) const UPCOMING: &str = "
 WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of
 SELECT toUnixTimestamp64Micro(min(time)), count() FROM
 (
     SELECT time FROM requests WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT time FROM usage WHERE team = {team:String} AND time > as_of
+    UNION ALL SELECT first FROM usage_days WHERE team = {team:String} AND first > as_of
     UNION ALL SELECT time FROM needs WHERE team = {team:String} AND time > as_of
     UNION ALL SELECT time FROM teams WHERE team = {team:String} AND time > as_of
     UNION ALL SELECT time FROM features WHERE team = {team:String} AND time > as_of
@@ -38,30 +45,33 @@ SELECT toString(feature), max(needed) FROM
 )
 GROUP BY feature";
 
-pub(crate) const ACCOUNTS: &str = "
+/// The team's accounts, with a window of so many days.
+pub(crate) fn accounts(activity_window_days: f64) -> String {
+    [ACCOUNTS, used(activity_window_days), EVENTS, DEFINED].concat()
+}
+
+const ACCOUNTS: &str = "
 WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of,
-    fromUnixTimestamp64Micro({window_start:Int64}, 'UTC') AS window_start
-SELECT account, tier, segments, last_event > window_start AS active, ever_used AND last_use > window_start AS used, ever_used
+    fromUnixTimestamp64Micro({active_after:Int64}, 'UTC') AS active_after
+SELECT account, tier, segments, last_event > active_after AS active, ever_used AND last_use > active_after AS used, ever_used
 FROM
 (
     -- Without any use `last_use` is 1970, which a window of decades reaches: `ever_used` decides.
-    SELECT account, max(last) AS last_event, maxIf(last, is_use) AS last_use, max(is_use) AS ever_used
+    SELECT account, max(event) AS last_event, maxIf(event, is_use) AS last_use, max(is_use) AS ever_used
     FROM
-    (
-        SELECT account, max(time) AS last, false AS is_use FROM requests WHERE team = {team:String} AND time <= as_of GROUP BY account
-        UNION ALL
-        SELECT account, max(time) AS last, true AS is_use FROM usage WHERE team = {team:String} AND time <= as_of GROUP BY account
-        UNION ALL
-        SELECT account, max(time) AS last, true AS is_use FROM needs WHERE team = {team:String} AND time <= as_of GROUP BY account
+    (";
+
+const DEFINED: &str = "
     )
     GROUP BY account
 ) AS events
 LEFT JOIN
 (
-    SELECT account, argMax(toInt8(tier), (time, toString(source), id)) AS tier, argMax(accounts.segments, (time, toString(source), id)) AS segments
+    SELECT account, toInt8(accounts.tier) AS tier, segments
     FROM accounts
     WHERE time <= as_of
-    GROUP BY account
+    ORDER BY account DESC, time DESC, source DESC, id DESC
+    LIMIT 1 BY account
 ) AS defined USING (account)";
 
 pub(crate) const STATEMENTS: &str = "

@@ -1,0 +1,54 @@
+//! The pieces of questions that say when accounts had events of a team.
+
+/// What there is in one row for each event of the team up to `as_of`, or for those that say the same: `account`, `event` (when)
+/// and `is_use` (by usage or a need signal). Stands after [`used`].
+pub(crate) const EVENTS: &str = "
+UNION ALL
+SELECT account, time, true FROM needs WHERE team = {team:String} AND time <= as_of
+UNION ALL
+SELECT account, time, false FROM requests WHERE team = {team:String} AND time <= as_of";
+
+/// The same of usage alone, from the fewest rows that are exact for the window.
+///
+/// A row of a month or a day knows its first and its last event. Where the last is still to come at `as_of`, the first stands for
+/// all that have come: the window must be so long that it began before the month or the day did. Its other end needs no care, for
+/// the last event decides whether any is within it.
+pub(crate) fn used(activity_window_days: f64) -> &'static str {
+    if activity_window_days >= 31.0 {
+        BY_MONTH
+    } else if activity_window_days >= 1.0 {
+        BY_DAY
+    } else {
+        BY_ROW
+    }
+}
+
+const BY_MONTH: &str = "
+SELECT account, if(last <= as_of, last, first) AS event, true AS is_use
+FROM usage_months
+WHERE team = {team:String} AND first <= as_of";
+
+const BY_DAY: &str = "
+SELECT account, if(last <= as_of, last, first) AS event, true AS is_use
+FROM usage_days
+WHERE team = {team:String} AND first <= as_of";
+
+/// A window within a day wants the rows themselves; whoever used anything before it is in the days.
+const BY_ROW: &str = "
+SELECT account, time AS event, true AS is_use
+FROM usage
+WHERE team = {team:String} AND time <= as_of AND time > active_after
+UNION ALL
+SELECT account, first, true
+FROM usage_days
+WHERE team = {team:String} AND first <= as_of";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_window_that_began_before_the_month_or_day_is_answered_by_it() {
+        assert_eq!([90.0, 31.0, 30.999, 1.0, 0.999].map(used), [BY_MONTH, BY_MONTH, BY_DAY, BY_DAY, BY_ROW]);
+    }
+}
