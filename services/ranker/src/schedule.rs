@@ -1,17 +1,33 @@
-//! Which teams are due for a new ranking. No I/O: time is an argument, in whole Unix seconds.
+//! Which of the teams that this process leads are due for a new ranking. No I/O: time is an argument, in whole Unix seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::TeamId;
 use opentelemetry::trace::SpanContext;
 
+use crate::shard::Shard;
+
 /// Every known team, what changed for it, and when it was last published.
+///
+/// Teams of shards that others lead are known too, so that nothing has to be asked when a shard is taken over.
 #[derive(Debug)]
 pub(crate) struct Schedule {
-    refresh_s: i64,
-    teams_max: usize,
+    limits: Limits,
+    shards: i32,
+    led: BTreeSet<Shard>,
     refused: bool,
     teams: BTreeMap<TeamId, Team>,
+}
+
+/// What the schedule keeps to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// A team is published at least every so many seconds.
+    pub(crate) refresh_s: i64,
+    /// So many teams are known at most.
+    pub(crate) teams_max: usize,
+    /// So many teams a second are ranked again because of what was said of an account.
+    pub(crate) account_teams_per_s_max: i64,
 }
 
 #[derive(Debug, Default)]
@@ -21,6 +37,10 @@ struct Team {
     published_s: Option<i64>,
     /// When the first event happens that was dated ahead.
     upcoming_s: Option<i64>,
+    /// When it is ranked again because of what was said of an account.
+    accounts_s: Option<i64>,
+    /// Whether a ranking is under way.
+    begun: bool,
     /// How often in a row its ranking did not come about, and until when it is therefore left alone.
     failures: u32,
     resting_until_s: i64,
@@ -28,34 +48,83 @@ struct Team {
 }
 
 impl Schedule {
-    /// No teams yet, and never more than `teams_max`; each will be published at least every `refresh_s` seconds.
-    pub(crate) fn new(refresh_s: i64, teams_max: usize) -> Self {
-        Self { refresh_s, teams_max, refused: false, teams: BTreeMap::new() }
+    /// No teams and no shards yet.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, shards: 1, led: BTreeSet::new(), refused: false, teams: BTreeMap::new() }
+    }
+
+    /// Teams are divided into so many shards from now on; none is led.
+    pub(crate) fn divide(&mut self, shards: i32) {
+        self.shards = shards;
+        self.led.clear();
+    }
+
+    /// The team's shard.
+    pub(crate) fn shard(&self, team: &TeamId) -> Shard {
+        Shard::of(team, self.shards)
+    }
+
+    /// The shard is led from `now_s` on. All its teams are due as soon as the second of their newest snapshot is over:
+    /// `newest_s` has those that were published a moment ago, or ahead of our clock.
+    pub(crate) fn lead(&mut self, shard: Shard, newest_s: &BTreeMap<TeamId, i64>, now_s: i64) {
+        self.led.insert(shard);
+        for team in newest_s.keys() {
+            if self.shard(team) == shard && !self.teams.contains_key(team) {
+                self.changed(team.clone(), None, now_s);
+            }
+        }
+        let shards = self.shards;
+        for (id, team) in self.teams.iter_mut().filter(|(id, _)| Shard::of(id, shards) == shard) {
+            *team = Team {
+                changed: true,
+                noticed_s: Some(now_s),
+                published_s: newest_s.get(id).copied(),
+                ..Team::default()
+            };
+        }
+    }
+
+    /// The shard is not led any more; what is under way for it does not count.
+    pub(crate) fn give_up(&mut self, shard: Shard) {
+        self.led.remove(&shard);
     }
 
     /// The team has new rows, written under the span `link` and noticed at `now_s`. A team too many is passed over.
     pub(crate) fn changed(&mut self, team: TeamId, link: Option<SpanContext>, now_s: i64) {
-        if !self.teams.contains_key(&team) && self.teams.len() >= self.teams_max {
+        if !self.teams.contains_key(&team) && self.teams.len() >= self.limits.teams_max {
             // Once: whoever sends events of ever new teams must not flood the log as well.
             if !self.refused {
-                tracing::warn!(flywheel.team = %team, teams_max = self.teams_max, "a team is not ranked, there are too many");
+                tracing::warn!(flywheel.team = %team, teams_max = self.limits.teams_max, "a team is not ranked, there are too many");
             }
             self.refused = true;
             return;
         }
+        let led = self.led.contains(&self.shard(&team));
         let team = self.teams.entry(team).or_default();
         team.changed = true;
         team.noticed_s = Some(now_s);
-        if team.links.len() < kit::propagation::LINKS_MAX {
+        if led && team.links.len() < kit::propagation::LINKS_MAX {
             team.links.extend(link);
         }
     }
 
-    /// Something that touches every known team has changed.
-    pub(crate) fn all_changed(&mut self, link: Option<&SpanContext>, now_s: i64) {
-        let teams: Vec<TeamId> = self.teams.keys().cloned().collect();
-        for team in teams {
-            self.changed(team, link.cloned(), now_s);
+    /// Something was said of an account, which may be any team's: teams are ranked again, but only so many a second.
+    pub(crate) fn accounts_changed(&mut self, link: Option<&SpanContext>, now_s: i64) {
+        let (shards, led) = (self.shards, &self.led);
+        let mut place = self.teams.values().filter_map(|team| team.accounts_s).max().map_or(0, |last_s| {
+            // Behind those that wait already.
+            let waiting = self.teams.values().filter(|team| team.accounts_s == Some(last_s)).count();
+            (last_s - now_s).max(0) * self.limits.account_teams_per_s_max + i64::try_from(waiting).unwrap_or(i64::MAX)
+        });
+        for (_, team) in self.teams.iter_mut().filter(|(id, _)| led.contains(&Shard::of(id, shards))) {
+            if team.links.len() < kit::propagation::LINKS_MAX {
+                team.links.extend(link.cloned());
+            }
+            if team.changed || team.accounts_s.is_some() {
+                continue;
+            }
+            team.accounts_s = Some(now_s + place / self.limits.account_teams_per_s_max);
+            place += 1;
         }
     }
 
@@ -65,26 +134,22 @@ impl Schedule {
         let mut due: Vec<(Option<i64>, &TeamId)> = self
             .teams
             .iter()
-            .filter(|(_, team)| now_s >= team.resting_until_s)
-            .filter(|(_, team)| match team.published_s {
-                None => true,
-                Some(published_s) => {
-                    let reached = team.upcoming_s.is_some_and(|upcoming_s| now_s > upcoming_s);
-                    ((team.changed || reached) && now_s > published_s) || now_s - published_s >= self.refresh_s
-                }
-            })
+            .filter(|(id, team)| self.led.contains(&self.shard(id)) && team.is_due(now_s, self.limits.refresh_s))
             .map(|(id, team)| (team.published_s, id))
             .collect();
         due.sort();
         due.into_iter().map(|(_, id)| id.clone()).collect()
     }
 
-    /// Begins a ranking: what changes from here on is for the next one. Returns the spans of what changed until now.
-    pub(crate) fn begin(&mut self, team: &TeamId) -> Vec<SpanContext> {
-        self.teams.get_mut(team).map_or_else(Vec::new, |team| {
-            team.changed = false;
-            std::mem::take(&mut team.links)
-        })
+    /// Begins a ranking, if the team is still due: what changes from here on is for the next one. Returns the spans of what
+    /// changed until now.
+    pub(crate) fn begin(&mut self, team: &TeamId, now_s: i64) -> Option<Vec<SpanContext>> {
+        let led = self.led.contains(&self.shard(team));
+        let team = self.teams.get_mut(team).filter(|team| led && team.is_due(now_s, self.limits.refresh_s))?;
+        team.begun = true;
+        team.changed = false;
+        team.accounts_s = None;
+        Some(std::mem::take(&mut team.links))
     }
 
     /// The team's ranking as of `as_of_s` is published; the next event that was dated ahead happens at `upcoming_s`.
@@ -92,6 +157,7 @@ impl Schedule {
     /// What happened later in that second is not in it, though its rows may have been noticed: they are for the next.
     pub(crate) fn published(&mut self, team: &TeamId, as_of_s: i64, upcoming_s: Option<i64>) {
         if let Some(team) = self.teams.get_mut(team) {
+            team.begun = false;
             team.published_s = Some(as_of_s);
             team.upcoming_s = upcoming_s;
             team.changed |= team.noticed_s.is_some_and(|noticed_s| noticed_s >= as_of_s);
@@ -102,6 +168,7 @@ impl Schedule {
     /// The ranking that was begun did not come about: it is still due, and its spans with it.
     pub(crate) fn failed(&mut self, team: &TeamId, links: Vec<SpanContext>) {
         if let Some(team) = self.teams.get_mut(team) {
+            team.begun = false;
             team.changed = true;
             team.links.splice(0..0, links);
             team.links.truncate(kit::propagation::LINKS_MAX);
@@ -109,13 +176,37 @@ impl Schedule {
     }
 
     /// The team's ranking failed for a reason of the team's own at `now_s`: it is left alone for a time that doubles with
-    /// every failure in a row, up to the time between two refreshes. Not for outages: what is back is used at once.
-    pub(crate) fn rest(&mut self, team: &TeamId, now_s: i64) {
-        if let Some(team) = self.teams.get_mut(team) {
-            let rest_s = 1_i64.checked_shl(team.failures).unwrap_or(i64::MAX).min(self.refresh_s);
-            team.failures = (team.failures + 1).min(32);
-            team.resting_until_s = now_s + rest_s;
+    /// every failure in a row, up to the time between two refreshes. Not for outages: what is back is used at once. Whether
+    /// it was the first failure in a row.
+    pub(crate) fn rest(&mut self, team: &TeamId, now_s: i64) -> bool {
+        let Some(team) = self.teams.get_mut(team) else { return false };
+        let rest_s = 1_i64.checked_shl(team.failures).unwrap_or(i64::MAX).min(self.limits.refresh_s);
+        let first = team.failures == 0;
+        team.failures = (team.failures + 1).min(32);
+        team.resting_until_s = now_s + rest_s;
+        first
+    }
+
+    /// The teams of the shards that are led.
+    pub(crate) fn led(&self) -> impl Iterator<Item = &TeamId> {
+        self.teams.keys().filter(|id| self.led.contains(&self.shard(id)))
+    }
+
+    /// When the team that has waited longest was last published, or noticed if it never was.
+    pub(crate) fn oldest_s(&self) -> Option<i64> {
+        self.led().filter_map(|id| self.teams.get(id)).filter_map(|team| team.published_s.or(team.noticed_s)).min()
+    }
+}
+
+impl Team {
+    fn is_due(&self, now_s: i64, refresh_s: i64) -> bool {
+        if self.begun || now_s < self.resting_until_s {
+            return false;
         }
+        let Some(published_s) = self.published_s else { return true };
+        let reached = self.upcoming_s.is_some_and(|upcoming_s| now_s > upcoming_s);
+        let accounts = self.accounts_s.is_some_and(|accounts_s| now_s >= accounts_s);
+        ((self.changed || reached || accounts) && now_s > published_s) || now_s - published_s >= refresh_s
     }
 }
 
@@ -123,21 +214,39 @@ impl Schedule {
 mod tests {
     use super::*;
 
+    const LIMITS: Limits = Limits { refresh_s: 60, teams_max: 2, account_teams_per_s_max: 2 };
+    const ONLY: Shard = Shard(0);
+
+    fn id(team: &str) -> TeamId {
+        TeamId::parse(team).unwrap()
+    }
+
     fn team() -> TeamId {
-        TeamId::parse("a").unwrap()
+        id("a")
+    }
+
+    /// A schedule that leads the only shard.
+    fn leading(limits: Limits) -> Schedule {
+        let mut schedule = Schedule::new(limits);
+        schedule.lead(ONLY, &BTreeMap::new(), 0);
+        schedule
+    }
+
+    fn publish(schedule: &mut Schedule, team: &TeamId, now_s: i64) {
+        schedule.begin(team, now_s).expect("the team is due");
+        schedule.published(team, now_s, None);
     }
 
     fn published_at(now_s: i64) -> Schedule {
-        let mut schedule = Schedule::new(60, 2);
+        let mut schedule = leading(LIMITS);
         schedule.changed(team(), None, now_s - 1);
-        schedule.begin(&team());
-        schedule.published(&team(), now_s, None);
+        publish(&mut schedule, &team(), now_s);
         schedule
     }
 
     #[test]
     fn a_new_team_is_due_at_once() {
-        let mut schedule = Schedule::new(60, 2);
+        let mut schedule = leading(LIMITS);
         assert_eq!(schedule.due(100), []);
         schedule.changed(team(), None, 100);
         assert_eq!(schedule.due(100), [team()]);
@@ -145,9 +254,9 @@ mod tests {
 
     #[test]
     fn a_team_too_many_is_not_ranked() {
-        let mut schedule = Schedule::new(60, 2);
-        for id in ["a", "b", "c"] {
-            schedule.changed(TeamId::parse(id).unwrap(), None, 100);
+        let mut schedule = leading(LIMITS);
+        for team in ["a", "b", "c"] {
+            schedule.changed(id(team), None, 100);
         }
         assert_eq!(schedule.due(100).len(), 2);
     }
@@ -164,11 +273,9 @@ mod tests {
     fn a_change_of_the_second_that_was_ranked_is_ranked_once_more() {
         let mut schedule = published_at(100);
         schedule.changed(team(), None, 101);
-        schedule.begin(&team());
-        schedule.published(&team(), 101, None);
+        publish(&mut schedule, &team(), 101);
         assert_eq!(schedule.due(102), [team()]);
-        schedule.begin(&team());
-        schedule.published(&team(), 102, None);
+        publish(&mut schedule, &team(), 102);
         assert_eq!(schedule.due(103), []);
     }
 
@@ -181,12 +288,13 @@ mod tests {
 
     #[test]
     fn what_changes_while_a_ranking_is_computed_is_for_the_next() {
-        let mut schedule = Schedule::new(60, 2);
+        let mut schedule = leading(LIMITS);
         schedule.changed(team(), None, 98);
-        schedule.begin(&team());
+        schedule.begin(&team(), 99).unwrap();
         schedule.changed(team(), None, 99);
-        schedule.published(&team(), 100, None);
-        assert_eq!(schedule.due(101), [team()]);
+        assert_eq!(schedule.due(100), [], "one ranking at a time");
+        schedule.published(&team(), 99, None);
+        assert_eq!(schedule.due(100), [team()]);
     }
 
     #[test]
@@ -195,13 +303,12 @@ mod tests {
         schedule.changed(team(), None, 101);
         for (now_s, rest_s) in [(101, 1), (102, 2), (104, 4), (108, 8)] {
             assert_eq!(schedule.due(now_s), [team()]);
-            let links = schedule.begin(&team());
+            let links = schedule.begin(&team(), now_s).unwrap();
             schedule.failed(&team(), links);
-            schedule.rest(&team(), now_s);
+            assert_eq!(schedule.rest(&team(), now_s), now_s == 101, "whether it is the first");
             assert_eq!(schedule.due(now_s + rest_s - 1), [], "after {now_s}");
         }
-        schedule.begin(&team());
-        schedule.published(&team(), 116, None);
+        publish(&mut schedule, &team(), 116);
         schedule.changed(team(), None, 117);
         assert_eq!(schedule.due(117), [team()]);
     }
@@ -210,7 +317,7 @@ mod tests {
     fn a_ranking_that_failed_in_an_outage_is_due_at_once() {
         let mut schedule = published_at(100);
         schedule.changed(team(), None, 101);
-        let links = schedule.begin(&team());
+        let links = schedule.begin(&team(), 101).unwrap();
         schedule.failed(&team(), links);
         assert_eq!(schedule.due(101), [team()]);
     }
@@ -218,8 +325,9 @@ mod tests {
     #[test]
     fn an_event_that_was_dated_ahead_makes_its_team_due_when_it_happens() {
         let mut schedule = published_at(100);
-        schedule.begin(&team());
-        schedule.published(&team(), 101, Some(108));
+        schedule.changed(team(), None, 101);
+        schedule.begin(&team(), 101).unwrap();
+        schedule.published(&team(), 102, Some(108));
         assert_eq!(schedule.due(108), []);
         assert_eq!(schedule.due(109), [team()]);
     }
@@ -227,10 +335,55 @@ mod tests {
     #[test]
     fn who_waited_longest_comes_first() {
         let mut schedule = published_at(100);
-        let other = TeamId::parse("b").unwrap();
+        let other = id("b");
         schedule.changed(other.clone(), None, 49);
-        schedule.begin(&other);
-        schedule.published(&other, 50, None);
+        publish(&mut schedule, &other, 50);
         assert_eq!(schedule.due(200), [other, team()]);
+    }
+
+    #[test]
+    fn teams_of_shards_that_others_lead_are_not_due() {
+        let mut schedule = published_at(100);
+        schedule.give_up(ONLY);
+        schedule.changed(team(), None, 101);
+        assert_eq!(schedule.due(200), []);
+        assert_eq!(schedule.begin(&team(), 200), None);
+        assert_eq!(schedule.oldest_s(), None);
+    }
+
+    #[test]
+    fn all_teams_of_a_shard_that_is_taken_over_are_due_once_the_second_of_their_newest_snapshot_is_over() {
+        let mut schedule = published_at(100);
+        schedule.changed(team(), None, 101);
+        schedule.begin(&team(), 101).unwrap();
+        schedule.give_up(ONLY);
+        let ahead = id("published-ahead-of-our-clock");
+        schedule.lead(ONLY, &BTreeMap::from([(ahead.clone(), 207)]), 200);
+        assert_eq!(schedule.due(200), [team()], "what was under way before does not count");
+        assert_eq!(schedule.due(207), [team()]);
+        assert_eq!(schedule.due(208), [team(), ahead]);
+    }
+
+    #[test]
+    fn what_is_said_of_accounts_ranks_so_many_teams_a_second() {
+        let teams = ["a", "b", "c", "d", "e"].map(id);
+        let mut schedule = leading(Limits { teams_max: 10, ..LIMITS });
+        for team in &teams {
+            schedule.changed(team.clone(), None, 99);
+            publish(&mut schedule, team, 100);
+        }
+        schedule.accounts_changed(None, 101);
+        assert_eq!(schedule.due(101), teams[..2]);
+        for team in &teams[..2] {
+            publish(&mut schedule, team, 101);
+        }
+        // Those that wait keep their turn; the others come behind them.
+        schedule.accounts_changed(None, 102);
+        assert_eq!(schedule.due(102), teams[2..4]);
+        for team in &teams[2..4] {
+            publish(&mut schedule, team, 102);
+        }
+        assert_eq!(schedule.due(103), [&teams[4], &teams[0]].map(Clone::clone));
+        assert_eq!(schedule.due(104).len(), 3);
     }
 }

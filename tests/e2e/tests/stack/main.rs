@@ -1,6 +1,7 @@
 //! End to end, from the outside: events into a real Kafka, rows in a real ClickHouse, answers from the real binary. Every
 //! test has a stack of its own.
 
+mod any_instant;
 mod audit;
 mod dashboard;
 mod dead_letters;
@@ -10,6 +11,7 @@ mod lifecycle;
 mod metrics;
 mod migrate;
 mod outage;
+mod rankers;
 mod ranking;
 mod repeats;
 mod replay;
