@@ -6,7 +6,10 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::tables::{Part, Place, Tables, inserts};
+use crate::{
+    inserts::{Insert, Part, inserts},
+    tables::{Place, Tables},
+};
 
 /// One partition's events as columns.
 #[derive(Debug, Default)]
@@ -27,6 +30,12 @@ impl Columns {
     #[must_use]
     pub fn blocks(&self) -> Vec<Vec<u8>> {
         let part = Part { partition: Partition(0), tables: &self.tables, there: None };
-        inserts(&[part]).into_iter().map(|insert| insert.block).collect()
+        let parts = [part];
+        let block = |insert: Insert| {
+            let mut block = Vec::new();
+            insert.block(&parts, &mut |piece| block.extend(piece));
+            block
+        };
+        inserts(&parts).into_iter().map(block).collect()
     }
 }

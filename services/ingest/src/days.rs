@@ -58,9 +58,15 @@ impl Days {
     }
 
     /// Memory taken, in bytes.
-    pub(crate) fn allocated(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         // A byte for each slot of the map beside its entry.
-        self.table.allocated() + self.row_of.capacity() * (size_of::<(Fingerprint, u32)>() + 1) * 8 / 7
+        self.table.bytes() + self.row_of.capacity() * (size_of::<(Fingerprint, u32)>() + 1) * 8 / 7
+    }
+
+    /// No days, and room for about as many: growing the map would mean to place each entry anew, time and again.
+    pub(crate) fn emptied(&self) -> Self {
+        let row_of = FingerprintMap::with_capacity_and_hasher(self.row_of.len(), Default::default());
+        Self { table: self.table.emptied(), row_of }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod config;
 
 mod clickhouse;
 mod days;
+mod inserts;
 mod kafka;
 mod member;
 mod metrics;

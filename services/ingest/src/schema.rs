@@ -1,38 +1,14 @@
 //! The ClickHouse tables as columns, name for name as `schemas/clickhouse` has them.
 
 use domain::{
-    ids::{AccountId, FeatureId, Offset, Partition, TeamId},
+    ids::{AccountId, FeatureId, Offset, TeamId},
     record::Decoded,
 };
 
 use crate::{
-    native::{Arrays, Block, Column, Nullable, Numbers, Strings},
-    tables::{Place, millis},
+    native::{Arrays, Block, Column, Nullable, Numbers, Strings, Words},
+    tables::{Place, Tables, millis},
 };
-
-/// One table's rows of an insert, ready to be sent, as often as it takes.
-#[derive(Debug)]
-pub(crate) struct Insert {
-    pub(crate) table: &'static str,
-    /// `INSERT INTO … FORMAT Native`.
-    pub(crate) sql: String,
-    pub(crate) rows: usize,
-    /// A block in Native format.
-    pub(crate) block: Vec<u8>,
-    pub(crate) deduplication: Deduplication,
-}
-
-/// What tells ClickHouse that it has had an insert before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deduplication {
-    /// The token of the insert's group and the table: `<token>/<table>`.
-    Group,
-    /// The same, and the one partition whose rows these are: `<token>/<table>/<partition>`. A first try acknowledged means that
-    /// these very rows are there, which it does not where owners of different partitions share a token.
-    Part(Partition),
-    /// Nothing, and it must be switched off: writing the rows again changes nothing, leaving them out would.
-    Never,
-}
 
 /// Offsets of rows.
 pub(crate) type Offsets<'a> = std::iter::Map<std::slice::Iter<'a, [u8; 8]>, fn(&[u8; 8]) -> Offset>;
@@ -41,20 +17,18 @@ pub(crate) type Offsets<'a> = std::iter::Map<std::slice::Iter<'a, [u8; 8]>, fn(&
 pub(crate) trait Columns: Default {
     /// How many columns.
     const COUNT: usize;
-    /// Size of their headers in a block, in bytes.
-    const HEADER_BYTES: usize;
 
     /// Appends the columns' names.
     fn names(names: &mut Vec<&'static str>);
 
-    /// Size of the values in a block, in bytes.
+    /// Memory that the values take, in bytes, see [`Column::bytes`].
     fn bytes(&self) -> usize;
 
-    /// Memory that the values take, spare room included, in bytes.
-    fn allocated(&self) -> usize;
+    /// The same columns without values, with room for about as many.
+    fn emptied(&self) -> Self;
 
     /// Appends the columns to a block, each with the values of all `parts`.
-    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, block: &mut Block)
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, block: &mut Block<'_>)
     where
         Self: 'a;
 
@@ -73,28 +47,25 @@ pub(crate) trait Table: Columns {
     /// How many rows.
     fn rows(&self) -> usize;
 
-    /// The insert of all `parts`' rows in one block; none without rows.
-    fn insert(parts: &[&Self], deduplication: Deduplication) -> Option<Insert> {
+    /// Makes one block of all `parts`' rows and hands it on piece by piece.
+    fn block(parts: &[&Self], hand_on: &mut dyn FnMut(Vec<u8>)) {
         let rows = parts.iter().map(|part| part.rows()).sum();
-        let bytes: usize = parts.iter().map(|part| part.bytes()).sum();
-        (rows > 0).then(|| {
-            let mut names = Vec::with_capacity(Self::COUNT);
-            Self::names(&mut names);
-            let mut block = Block::new(Self::COUNT, rows, Self::HEADER_BYTES + bytes);
-            Self::write(parts.iter().copied(), &mut block);
-            Insert {
-                table: Self::NAME,
-                sql: format!("INSERT INTO {} ({}) FORMAT Native", Self::NAME, names.join(", ")),
-                rows,
-                block: block.into_bytes(),
-                deduplication,
-            }
-        })
+        Self::write(parts.iter().copied(), &mut Block::new(Self::COUNT, rows, hand_on));
+    }
+
+    /// What the block is sent with.
+    fn sql() -> String {
+        let mut names = Vec::with_capacity(Self::COUNT);
+        Self::names(&mut names);
+        format!("INSERT INTO {} ({}) FORMAT Native", Self::NAME, names.join(", "))
     }
 }
 
 /// A table whose rows are records' own: each says from which offset it comes.
 pub(crate) trait Placed: Table {
+    /// The table among all of them.
+    fn of(tables: &Tables) -> &Self;
+
     /// Where the rows' records stand.
     fn origin(&self) -> &Origin;
 }
@@ -116,8 +87,6 @@ macro_rules! columns {
 
         impl Columns for $name {
             const COUNT: usize = [$($column),*].len() $(+ <$columns>::COUNT)*;
-            const HEADER_BYTES: usize =
-                0 $(+ <$columns>::HEADER_BYTES)* $(+ Block::header_bytes($column, $kind))*;
 
             fn names(names: &mut Vec<&'static str>) {
                 $(<$columns>::names(names);)*
@@ -128,11 +97,15 @@ macro_rules! columns {
                 0 $(+ self.$group.bytes())* $(+ self.$field.bytes())*
             }
 
-            fn allocated(&self) -> usize {
-                0 $(+ self.$group.allocated())* $(+ self.$field.allocated())*
+            fn emptied(&self) -> Self {
+                Self {
+                    $($rows: 0,)?
+                    $($group: self.$group.emptied(),)*
+                    $($field: self.$field.emptied(),)*
+                }
             }
 
-            fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, block: &mut Block) {
+            fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, block: &mut Block<'_>) {
                 $(<$columns>::write(parts.clone().map(|part| &part.$group), block);)*
                 $(block.column($column, $kind, parts.clone().map(|part| &part.$field));)*
             }
@@ -181,7 +154,7 @@ columns! {
 columns! {
     /// What identifies a valid record.
     Identity () {
-        source "source" "String": Strings,
+        source "source" "LowCardinality(String)": Words,
         id "id" "String": Strings,
     }
 }
@@ -196,8 +169,8 @@ columns! {
 columns! {
     /// Who, and about what.
     Subject () {
-        team "team" "String": Strings,
-        feature "feature" "String": Strings,
+        team "team" "LowCardinality(String)": Words,
+        feature "feature" "LowCardinality(String)": Words,
         account "account" "String": Strings,
     }
 }
@@ -248,7 +221,7 @@ table! {
     /// Statements and withdrawals, without personal data.
     Requests "requests" (head: Head, subject: Subject) {
         importance "importance" "Int8": Numbers,
-        channel "channel" "String": Strings,
+        channel "channel" "LowCardinality(String)": Words,
         reference "reference" "String": Strings,
     }
 }
@@ -264,7 +237,7 @@ table! {
 table! {
     /// What accounts did.
     Usage "usage" (head: Head, subject: Subject) {
-        operation "operation" "String": Strings,
+        operation "operation" "LowCardinality(String)": Words,
         count "count" "UInt64": Numbers,
         duration_us "duration_us" "Nullable(UInt64)": Nullable<Numbers>,
         outcome "outcome" "Int8": Numbers,
@@ -283,7 +256,7 @@ table! {
 table! {
     /// What accounts' usage shows they need.
     Needs "needs" (head: Head, subject: Subject) {
-        signal "signal" "String": Strings,
+        signal "signal" "LowCardinality(String)": Words,
         count "count" "UInt64": Numbers,
     }
 }
@@ -291,7 +264,7 @@ table! {
 table! {
     /// Definitions of teams.
     Teams "teams" (head: Head) {
-        team "team" "String": Strings,
+        team "team" "LowCardinality(String)": Words,
         name "name" "String": Strings,
         segments "segments" "Array(String)": Arrays<Strings>,
         activity_window_days "activity_window_days" "Float64": Numbers,
@@ -306,8 +279,8 @@ table! {
 table! {
     /// Definitions of features.
     Features "features" (head: Head) {
-        team "team" "String": Strings,
-        feature "feature" "String": Strings,
+        team "team" "LowCardinality(String)": Words,
+        feature "feature" "LowCardinality(String)": Words,
         title "title" "String": Strings,
         status "status" "Int8": Numbers,
         merged_into "merged_into" "String": Strings,
@@ -328,7 +301,7 @@ table! {
 table! {
     /// Which teams have new rows.
     TeamChanges "team_changes" () {
-        team "team" "String": Strings,
+        team "team" "LowCardinality(String)": Words,
         written "rows" "UInt64": Numbers,
         traceparent "traceparent" "String": Strings,
     }
@@ -337,8 +310,8 @@ table! {
 table! {
     /// Records that are not valid, whole.
     DeadLetters "dead_letters" (origin: Origin) {
-        topic "topic" "String": Strings,
-        reason "reason" "String": Strings,
+        topic "topic" "LowCardinality(String)": Words,
+        reason "reason" "LowCardinality(String)": Words,
         pointer "pointer" "String": Strings,
         detail "detail" "String": Strings,
         event_type "type" "String": Strings,
@@ -351,14 +324,18 @@ table! {
 table! {
     /// Valid records that say again what one before them said.
     Repeats "repeats" (origin: Origin, identity: Identity) {
-        topic "topic" "String": Strings,
+        topic "topic" "LowCardinality(String)": Words,
     }
 }
 
 /// Implements [`Placed`] for the tables whose rows are records' own.
 macro_rules! placed {
-    ($($name:ident: $($origin:ident).+;)*) => {
+    ($($name:ident: $table:ident $($origin:ident).+;)*) => {
         $(impl Placed for $name {
+            fn of(tables: &Tables) -> &Self {
+                &tables.$table
+            }
+
             fn origin(&self) -> &Origin {
                 &self.$($origin).+
             }
@@ -367,13 +344,13 @@ macro_rules! placed {
 }
 
 placed! {
-    Requests: head.origin;
-    RequestTexts: head.origin;
-    Usage: head.origin;
-    Needs: head.origin;
-    Teams: head.origin;
-    Features: head.origin;
-    Accounts: head.origin;
-    DeadLetters: origin;
-    Repeats: origin;
+    Requests: requests head.origin;
+    RequestTexts: request_texts head.origin;
+    Usage: usage head.origin;
+    Needs: needs head.origin;
+    Teams: teams head.origin;
+    Features: features head.origin;
+    Accounts: accounts head.origin;
+    DeadLetters: dead_letters origin;
+    Repeats: repeats origin;
 }

@@ -1,10 +1,13 @@
 //! From records to rows: drains the partitions' queues, decodes, and tells repeats from what is new.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use anyhow::bail;
 use domain::record::{Decoded, InputTopic, Record, Reject, decode};
-use protocol::{Drained, Input, Offset, Range, TopicPartition};
+use protocol::{Drained, Input, Offset, TopicPartition};
 use rdkafka::error::RDKafkaErrorCode;
 use smallvec::SmallVec;
 
@@ -30,8 +33,8 @@ pub(crate) const BATCH_RECORDS_MAX: usize = 64;
 /// How long a partition that cannot be sought yet is left alone.
 const SEEK_PAUSE: Duration = Duration::from_millis(100);
 
-/// Headers of a record that need no allocation; an event of ours has six or seven.
-const HEADERS: usize = 12;
+/// Headers of a record that there is room for at once; an event of ours has six, and two more when it is traced.
+const HEADERS: usize = 8;
 
 impl Ingest {
     /// Drains what is wanted and there. Returns whether there may be more.
@@ -108,7 +111,7 @@ impl Ingest {
             // A declared range is whole again.
             lane.stage = Stage::Waiting;
             self.metrics.replayed(partition.topic.0);
-            if let Some(range) = Range::new(from, until) {
+            if let Some(range) = protocol::Range::new(from, until) {
                 self.seal(partition, range);
             }
         }
@@ -177,19 +180,27 @@ pub(crate) fn take_in(
     messages: &[Message<'_>],
     window: Option<&mut Window>,
 ) {
-    let headers: Vec<SmallVec<[_; HEADERS]>> = messages.iter().map(|message| message.headers().collect()).collect();
-    for headers in &headers {
+    let mut headers = Vec::with_capacity(messages.len() * HEADERS);
+    let ranges: SmallVec<[Range<usize>; BATCH_RECORDS_MAX]> = messages
+        .iter()
+        .map(|message| {
+            let start = headers.len();
+            message.read_headers(&mut headers);
+            start..headers.len()
+        })
+        .collect();
+    for range in &ranges {
         if !open.wants_link() {
             break;
         }
-        open.links.extend(kit::propagation::link_of(headers));
+        open.links.extend(kit::propagation::link_of(&headers[range.clone()]));
     }
-    let headers: Vec<SmallVec<[_; HEADERS]>> =
-        headers.iter().map(|headers| headers.iter().map(|(name, value)| (name.as_ref(), *value)).collect()).collect();
+    let headers: Vec<(&str, Option<&[u8]>)> = headers.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
     let records: Vec<(Place, Record<'_>)> = messages
         .iter()
-        .zip(&headers)
-        .map(|(message, headers)| {
+        .zip(ranges)
+        .map(|(message, range)| {
+            let headers = &headers[range];
             let place = place(partition.partition, message.offset(), message.timestamp_ms());
             let (key, payload) = (message.key(), message.payload());
             (place, Record { topic, key, headers, payload, timestamp: place.received_at })

@@ -94,7 +94,8 @@ impl Lane {
 
     /// The open rows are this range's.
     pub(crate) fn seal(&mut self, range: Range, search: Search, now: Instant) {
-        let rows = Arc::new(std::mem::take(&mut self.open));
+        let next = self.open.emptied();
+        let rows = Arc::new(std::mem::replace(&mut self.open, next));
         self.opened_at = None;
         self.held.push_back(Held { range, rows, search, since: now });
     }

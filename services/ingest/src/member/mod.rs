@@ -64,7 +64,7 @@ const IDLE_MAX: Duration = Duration::from_millis(100);
 const LEAVE_MAX: Duration = Duration::from_secs(3);
 
 /// How many times longer records may wait while ingest is behind.
-const BEHIND_FLUSH_FACTOR: u32 = 5;
+const BEHIND_FLUSH_FACTOR: u32 = 10;
 
 /// Everything that the loop owns.
 pub(crate) struct Ingest {

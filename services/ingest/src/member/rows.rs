@@ -48,6 +48,11 @@ impl Rows {
         self.timestamp_ms = place.received_at.0.div_euclid(1_000);
     }
 
+    /// For what comes next: nothing, and room for about as much.
+    pub(crate) fn emptied(&self) -> Self {
+        Self { tables: self.tables.emptied(), ..Self::default() }
+    }
+
     /// Whether a producer's span may still be added.
     pub(crate) fn wants_link(&self) -> bool {
         self.links.len() < kit::propagation::LINKS_MAX

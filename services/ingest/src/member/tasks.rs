@@ -14,10 +14,11 @@ use tracing::Instrument as _;
 
 use crate::{
     clickhouse::{self as ch, Findings, Found},
+    inserts::{self, Insert},
     kafka::{Consumer, fetch_committed, input_topic, topic_ids},
     metrics::Metrics,
     repeats::{Window, history},
-    tables::{self, There},
+    tables::There,
 };
 
 use super::{rows::Rows, trouble::Work};
@@ -223,25 +224,15 @@ impl Tasks {
         let links = cargo.iter().flat_map(|cargo| cargo.rows.links.iter().cloned()).take(kit::propagation::LINKS_MAX);
         kit::propagation::add_links(&span, links);
         let traceparent = kit::propagation::traceparent(&span).unwrap_or_default();
+        let cargo: Arc<[Cargo]> = cargo.into();
         let work = async move {
             let begun = Instant::now();
-            let inserts = tokio::task::spawn_blocking({
-                let cargo: Vec<Cargo> = cargo.iter().map(Cargo::share).collect();
-                move || {
-                    let parts: Vec<tables::Part<'_>> = cargo.iter().map(Cargo::part).collect();
-                    tables::inserts(&parts)
-                }
-            });
-            let inserts = match inserts.await {
-                Ok(inserts) => inserts,
-                Err(error) => {
-                    let error = Some(error.to_string());
-                    let written =
-                        Written { answer: InsertAnswer::Failed, tables: Vec::new(), took: begun.elapsed(), error };
-                    return tasks.answer(Answer::Inserted(id, written));
-                }
+            let inserts = inserts::inserts(&parts(&cargo));
+            let write = {
+                let cargo = Arc::clone(&cargo);
+                move |insert: &Insert, hand_on: &mut dyn FnMut(Vec<u8>)| insert.block(&parts(&cargo), hand_on)
             };
-            let inserted = ch::insert(&tasks.inserting, token, inserts, tasks.insert_max, &tasks.metrics).await;
+            let inserted = ch::insert(&tasks.inserting, token, inserts, write, tasks.insert_max, &tasks.metrics).await;
             let durable = inserted.answer == InsertAnswer::Ok;
             let error = inserted.error.map(|error| error.to_string());
             let written = Written { answer: inserted.answer, tables: inserted.written, took: begun.elapsed(), error };
@@ -256,26 +247,26 @@ impl Tasks {
     /// Tells the ranker which teams have rows, after the rows are there. If this fails, the rankings follow when they are
     /// refreshed anyway.
     async fn tell_ranker(&self, cargo: &[Cargo], traceparent: &str) {
-        let parts: Vec<tables::Part<'_>> = cargo.iter().map(Cargo::part).collect();
-        self.tell_teams(&tables::rows_by_team(&parts), traceparent).await;
+        self.tell_teams(&inserts::rows_by_team(&parts(cargo)), traceparent).await;
     }
 
     /// Tells the ranker that these teams have rows; the empty name stands for every team.
     pub(crate) async fn tell_teams(&self, teams: &BTreeMap<String, u64>, traceparent: &str) {
-        let Some(changes) = tables::team_changes(teams, traceparent) else { return };
-        self.answer(match ch::tell(&self.inserting, changes, self.insert_max).await {
+        let Some((sql, block)) = inserts::team_changes(teams, traceparent) else { return };
+        self.answer(match ch::tell(&self.inserting, sql, block, self.insert_max).await {
             Ok(()) => Answer::Told,
             Err(error) => Answer::Failed(Work::Telling, error.to_string()),
         });
     }
 }
 
-impl Cargo {
-    fn share(&self) -> Self {
-        Self { rows: Arc::clone(&self.rows), partition: self.partition, there: self.there.clone() }
-    }
-
-    fn part(&self) -> tables::Part<'_> {
-        tables::Part { partition: self.partition.partition, tables: &self.rows.tables, there: self.there.as_ref() }
-    }
+fn parts(cargo: &[Cargo]) -> Vec<inserts::Part<'_>> {
+    cargo
+        .iter()
+        .map(|cargo| inserts::Part {
+            partition: cargo.partition.partition,
+            tables: &cargo.rows.tables,
+            there: cargo.there.as_ref(),
+        })
+        .collect()
 }

@@ -4,10 +4,18 @@
 //! spends a fraction of the time on it that rows in RowBinary or JSON cost. One block takes its rows from several parts, each
 //! with columns of its own. The layout is described at <https://clickhouse.com/docs/reference/formats/Native>.
 
+mod words;
+
+pub(crate) use words::Words;
+
 /// A column in the making: the values of one part's rows.
 pub(crate) trait Column: Default {
-    /// Size of what [`Column::write`] appends for this part, in bytes.
+    /// Memory that the values take, in bytes: about what [`Column::write`] appends for this part, and never much less. Room
+    /// that nothing was written to yet does not count.
     fn bytes(&self) -> usize;
+
+    /// An empty column with room for as much as this one holds, and an eighth more.
+    fn emptied(&self) -> Self;
 
     /// Appends the values of all `parts`, one part after the other, as a block holds a column.
     fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
@@ -19,9 +27,6 @@ pub(crate) trait Column: Default {
 
     /// Appends another part's values.
     fn append(&mut self, other: &Self);
-
-    /// Memory that the values take, spare room included, in bytes.
-    fn allocated(&self) -> usize;
 }
 
 /// Numbers of one width, little-endian: integers, and whatever is one underneath (dates, enums).
@@ -142,6 +147,10 @@ impl Column for Numbers {
         self.0.len()
     }
 
+    fn emptied(&self) -> Self {
+        Self(room_for(&self.0))
+    }
+
     fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>) {
         parts.for_each(|part| out.extend_from_slice(&part.0));
     }
@@ -154,15 +163,15 @@ impl Column for Numbers {
     fn append(&mut self, other: &Self) {
         self.0.extend_from_slice(&other.0);
     }
-
-    fn allocated(&self) -> usize {
-        self.0.capacity()
-    }
 }
 
 impl Column for Strings {
     fn bytes(&self) -> usize {
         self.0.len()
+    }
+
+    fn emptied(&self) -> Self {
+        Self(room_for(&self.0))
     }
 
     fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>) {
@@ -176,15 +185,15 @@ impl Column for Strings {
     fn append(&mut self, other: &Self) {
         self.0.extend_from_slice(&other.0);
     }
-
-    fn allocated(&self) -> usize {
-        self.0.capacity()
-    }
 }
 
 impl<Values: Column> Column for Nullable<Values> {
     fn bytes(&self) -> usize {
         self.missing.len() + self.values.bytes()
+    }
+
+    fn emptied(&self) -> Self {
+        Self { missing: room_for(&self.missing), values: self.values.emptied() }
     }
 
     fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
@@ -203,15 +212,15 @@ impl<Values: Column> Column for Nullable<Values> {
         self.missing.extend_from_slice(&other.missing);
         self.values.append(&other.values);
     }
-
-    fn allocated(&self) -> usize {
-        self.missing.capacity() + self.values.allocated()
-    }
 }
 
 impl<Elements: Column> Column for Arrays<Elements> {
     fn bytes(&self) -> usize {
         size_of_val(self.ends.as_slice()) + self.elements.bytes()
+    }
+
+    fn emptied(&self) -> Self {
+        Self { ends: room_for(&self.ends), elements: self.elements.emptied() }
     }
 
     fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
@@ -247,16 +256,16 @@ impl<Elements: Column> Column for Arrays<Elements> {
         self.ends.extend(other.ends.iter().map(|end| before + end));
         self.elements.append(&other.elements);
     }
-
-    fn allocated(&self) -> usize {
-        self.ends.capacity() * size_of::<u64>() + self.elements.allocated()
-    }
 }
 
 /// A tuple is its columns one after another.
 impl<A: Column, B: Column> Column for (A, B) {
     fn bytes(&self) -> usize {
         self.0.bytes() + self.1.bytes()
+    }
+
+    fn emptied(&self) -> Self {
+        (self.0.emptied(), self.1.emptied())
     }
 
     fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
@@ -275,48 +284,45 @@ impl<A: Column, B: Column> Column for (A, B) {
         self.0.append(&other.0);
         self.1.append(&other.1);
     }
-
-    fn allocated(&self) -> usize {
-        self.0.allocated() + self.1.allocated()
-    }
 }
 
-/// A block in the making: one allocation, into which the columns are copied in turn.
-#[derive(Debug)]
-pub(crate) struct Block(Vec<u8>);
+/// A block in the making. It is handed on piece by piece, a column at a time, so that it is never in memory twice as a whole.
+pub(crate) struct Block<'a> {
+    hand_on: &'a mut dyn FnMut(Vec<u8>),
+    /// What comes before the next column.
+    counts: Vec<u8>,
+}
 
-impl Block {
-    /// A block of so many columns and rows, with room for `bytes` of columns with their headers.
-    pub(crate) fn new(columns: usize, rows: usize, bytes: usize) -> Self {
-        let mut out = Vec::with_capacity(bytes + 2 * VARINT_BYTES_MAX);
-        push_varint(&mut out, columns as u64);
-        push_varint(&mut out, rows as u64);
-        Self(out)
+impl<'a> Block<'a> {
+    /// A block of so many columns and rows.
+    pub(crate) fn new(columns: usize, rows: usize, hand_on: &'a mut dyn FnMut(Vec<u8>)) -> Self {
+        let mut counts = Vec::new();
+        push_varint(&mut counts, columns as u64);
+        push_varint(&mut counts, rows as u64);
+        Self { hand_on, counts }
     }
 
-    /// The size of a column's header, in bytes. Names and types are shorter than 128 bytes.
-    pub(crate) const fn header_bytes(name: &str, kind: &str) -> usize {
-        name.len() + kind.len() + 2
-    }
-
-    /// Appends a column: its name, ClickHouse's name of its type, and its values in each of the parts.
-    pub(crate) fn column<'a, C: Column + 'a>(
+    /// Hands on a column: its name, ClickHouse's name of its type, and its values in each of the parts.
+    pub(crate) fn column<'c, C: Column + 'c>(
         &mut self,
         name: &str,
         kind: &str,
-        parts: impl Iterator<Item = &'a C> + Clone,
+        parts: impl Iterator<Item = &'c C> + Clone,
     ) {
+        let mut piece = std::mem::take(&mut self.counts);
+        piece.reserve(name.len() + kind.len() + 2 * VARINT_BYTES_MAX + parts.clone().map(C::bytes).sum::<usize>());
         for text in [name, kind] {
-            push_varint(&mut self.0, text.len() as u64);
-            self.0.extend_from_slice(text.as_bytes());
+            push_varint(&mut piece, text.len() as u64);
+            piece.extend_from_slice(text.as_bytes());
         }
-        C::write(parts, &mut self.0);
+        C::write(parts, &mut piece);
+        (self.hand_on)(piece);
     }
+}
 
-    /// The finished block.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
+/// Room for as much as was `used`, and an eighth more: what comes next is seldom of exactly the same size.
+fn room_for<T>(used: &[T]) -> Vec<T> {
+    Vec::with_capacity(used.len() + used.len() / 8)
 }
 
 /// Those of `values` whose place in `keep` says true.
@@ -351,7 +357,6 @@ mod tests {
     fn written<C: Column>(parts: &[C]) -> Vec<u8> {
         let mut out = Vec::new();
         C::write(parts.iter(), &mut out);
-        assert_eq!(out.len(), parts.iter().map(Column::bytes).sum::<usize>());
         out
     }
 
@@ -383,6 +388,7 @@ mod tests {
         let long = "x".repeat(300);
         check::<Numbers, _>(&[1_i64, -2, 3, i64::MIN], |column, value| column.push(value.to_le_bytes()));
         check::<Numbers, _>(&[1_u8, 0, 255], |column, value| column.push([*value]));
+        check::<Words, _>(&["b", "", "a", "b", "c"], |column, value| column.push(value));
         check::<Strings, _>(&["", "a", &long, "é\0"], |column, value| column.push(value));
         check::<Nullable<Numbers>, _>(&[None, Some(7_u64), None, Some(0)], |column, value| {
             column.push(value.map(u64::to_le_bytes));
@@ -406,11 +412,12 @@ mod tests {
         let (mut ab, mut empty) = (Strings::default(), Strings::default());
         ab.push("ab");
         empty.push("");
-        let bytes = Block::header_bytes("n", "Int16") + Block::header_bytes("s", "String") + 8;
-        let mut block = Block::new(2, 2, bytes);
+        let mut pieces = Vec::new();
+        let mut hand_on = |piece| pieces.push(piece);
+        let mut block = Block::new(2, 2, &mut hand_on);
         block.column("n", "Int16", [&numbers].into_iter());
         block.column("s", "String", [&ab, &empty].into_iter());
-        assert_eq!(block.into_bytes(), b"\x02\x02\x01n\x05Int16\x01\x00\xff\xff\x01s\x06String\x02ab\x00");
+        assert_eq!(pieces, [&b"\x02\x02\x01n\x05Int16\x01\x00\xff\xff"[..], b"\x01s\x06String\x02ab\x00"]);
     }
 
     #[test]
