@@ -56,6 +56,11 @@ chaos: ## Kill, freeze and cut off the real parts under load for ROUNDS (40), fr
 	cargo build --locked --package chaos --package flywheel
 	exec target/debug/chaos --rounds $(or $(ROUNDS),40) $(if $(SEED),--seed $(SEED))
 
+.PHONY: calibrate
+calibrate: ## Check on worlds with a known truth that rank intervals hold the true rank, with SAMPLES (2500) of each family
+	cargo build --release --locked --package calibrate
+	exec target/release/calibrate --picture docs/calibration.svg $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench-ingest
 bench-ingest: ## Measure ingest against this machine and against ClickHouse's Kafka engine, with EVENTS (20000000) in ROUNDS (3)
 	deploy/dev/check-prerequisites --own-stack
