@@ -320,10 +320,11 @@ proptest! {
         kinds.sort_unstable();
         let together: Vec<Group> =
             kinds.chunk_by(|a, b| a == b).map(|alike| of(&alike[0], alike.len() as u64)).collect();
-        prop_assert_eq!(
-            outcome(&launch, Before::UnheardOf, &singly, now()),
-            outcome(&launch, Before::UnheardOf, &together, now())
-        );
+        let of_each = outcome(&launch, Before::UnheardOf, &singly, now());
+        prop_assert_eq!(&of_each, &outcome(&launch, Before::UnheardOf, &together, now()));
+        let Outcome { asked_or_needed_active, neither, active, .. } = of_each;
+        prop_assert_eq!(active.accounts, accounts.iter().filter(|(active, ..)| *active).count() as u64);
+        prop_assert_eq!(asked_or_needed_active.accounts + neither.accounts, active.accounts);
     }
 
     #[test]
