@@ -83,7 +83,7 @@ impl Alone {
                         take_in(open, InputTopic::Usage, *partition, &taken, None);
                     }
                     if open.records >= self.rows_max {
-                        *open = Rows::default();
+                        *open = open.emptied();
                     }
                 }
             }

@@ -3,11 +3,13 @@
 //! - `context`: rebalances, as events.
 //! - `commits`: commits and their answers.
 //! - `queue`: a partition's records, in batches and without a copy.
+//! - `headers`: their headers, without the list that librdkafka would make of them.
 //! - `offsets`: what the group has committed, and what became of a commit.
 //! - `topics`: which topics these are.
 
 mod commits;
 mod context;
+mod headers;
 mod offsets;
 mod queue;
 mod topics;

@@ -17,16 +17,14 @@ use kit::headers::Header;
 use protocol::TopicPartition;
 use rdkafka::{
     bindings::{
-        rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_headers, rd_kafka_message_t,
-        rd_kafka_message_timestamp, rd_kafka_queue_destroy, rd_kafka_queue_get_partition, rd_kafka_queue_t,
-        rd_kafka_timestamp_type_t,
+        rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_t, rd_kafka_message_timestamp,
+        rd_kafka_queue_destroy, rd_kafka_queue_get_partition, rd_kafka_queue_t, rd_kafka_timestamp_type_t,
     },
     consumer::{Consumer as _, base_consumer::PartitionQueue},
     error::{IsError as _, RDKafkaErrorCode},
-    message::BorrowedHeaders,
 };
 
-use super::{Consumer, context::Context};
+use super::{Consumer, context::Context, headers};
 
 /// The queue of one partition.
 pub(crate) struct Queue {
@@ -44,7 +42,8 @@ pub(crate) struct Messages<'q> {
 /// A record, or what went wrong with the partition.
 #[derive(Clone, Copy)]
 pub(crate) struct Message<'m> {
-    raw: &'m rd_kafka_message_t,
+    /// Not a reference: headers are read from what lies behind it.
+    raw: *const rd_kafka_message_t,
     _lent: PhantomData<&'m Messages<'m>>,
 }
 
@@ -93,10 +92,7 @@ impl Messages<'_> {
 
     /// Each of them, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
-        self.messages.iter().map(|message| {
-            // SAFETY: librdkafka filled the place with a message that is ours until `drop`, which outlives the borrow.
-            Message { raw: unsafe { &**message }, _lent: PhantomData }
-        })
+        self.messages.iter().map(|message| Message { raw: *message, _lent: PhantomData })
     }
 }
 
@@ -112,19 +108,20 @@ impl Drop for Messages<'_> {
 impl<'m> Message<'m> {
     /// What went wrong with the partition; then there is no record.
     pub(crate) fn error(self) -> Option<RDKafkaErrorCode> {
-        self.raw.err.is_error().then(|| self.raw.err.into())
+        let code = self.get().err;
+        code.is_error().then(|| code.into())
     }
 
     pub(crate) fn offset(self) -> i64 {
-        self.raw.offset
+        self.get().offset
     }
 
     pub(crate) fn key(self) -> Option<&'m [u8]> {
-        bytes(self.raw.key, self.raw.key_len)
+        bytes(self.get().key, self.get().key_len)
     }
 
     pub(crate) fn payload(self) -> Option<&'m [u8]> {
-        bytes(self.raw.payload, self.raw.len)
+        bytes(self.get().payload, self.get().len)
     }
 
     /// When Kafka received it, Unix time in milliseconds; 0 when Kafka does not say.
@@ -135,16 +132,17 @@ impl<'m> Message<'m> {
         if kind == rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE { 0 } else { timestamp }
     }
 
-    /// Its headers in their order.
-    pub(crate) fn headers(self) -> impl Iterator<Item = Header<'m>> {
-        let mut list = ptr::null_mut();
-        // SAFETY: reads the message, whose list of headers is parsed on the first call and lives as long as the message;
-        // `BorrowedHeaders` is how the client types a reference to such a list.
-        let list = unsafe {
-            let absent = rd_kafka_message_headers(self.raw, &mut list).is_error();
-            (!absent && !list.is_null()).then(|| &*list.cast::<BorrowedHeaders>())
-        };
-        list.into_iter().flat_map(kit::headers::of_list)
+    /// Appends its headers in their order; an error has none.
+    pub(crate) fn read_headers(self, out: &mut Vec<Header<'m>>) {
+        if self.error().is_none() {
+            // SAFETY: a record that librdkafka has handed out, and that is ours until the `Messages` drop.
+            unsafe { headers::read(self.raw, out) }
+        }
+    }
+
+    fn get(self) -> &'m rd_kafka_message_t {
+        // SAFETY: librdkafka filled the place with a message that is ours until the `Messages` drop, which outlives the borrow.
+        unsafe { &*self.raw }
     }
 }
 
