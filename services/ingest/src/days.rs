@@ -59,8 +59,8 @@ impl Days {
 
     /// Memory taken, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        // A byte for each slot of the map beside its entry.
-        self.table.bytes() + self.row_of.capacity() * (size_of::<(Fingerprint, u32)>() + 1) * 8 / 7
+        // A byte for each slot of the map beside its entry, and a slot in eight is free, or more.
+        self.table.bytes() + self.row_of.len() * (size_of::<(Fingerprint, u32)>() + 1) * 3 / 2
     }
 
     /// No days, and room for about as many: growing the map would mean to place each entry anew, time and again.

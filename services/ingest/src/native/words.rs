@@ -65,7 +65,7 @@ impl Words {
 impl Column for Words {
     fn bytes(&self) -> usize {
         // A word stands in the list and in the map, where an entry takes about 32 bytes.
-        size_of_val(self.numbers.as_slice()) + 2 * self.words.bytes() + 32 * self.number_of.capacity()
+        size_of_val(self.numbers.as_slice()) + 2 * self.words.bytes() + 32 * self.number_of.len()
     }
 
     fn emptied(&self) -> Self {
