@@ -69,7 +69,7 @@ const ACCOUNTS: &str = "
             ) AS population
         FROM
         (
-            SELECT k1, k2, greatest(defined.tier, 1) AS tier, last_event > active_after AS active,
+            SELECT k1, k2, greatest(defined.tier, toInt8(1)) AS tier, last_event > active_after AS active,
                 last_use > 0 AS ever_used, ever_used AND fromUnixTimestamp64Micro(last_use, 'UTC') > active_after AS used
             FROM
             (

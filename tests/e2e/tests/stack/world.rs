@@ -15,7 +15,7 @@ use testkit::record::Described;
 use wire::topics::{CATALOG, REQUESTS, USAGE};
 
 /// Every topic has so many partitions; the world chooses each record's, so that it knows the logs.
-const PARTITIONS: u64 = 6;
+pub(crate) const PARTITIONS: u64 = 6;
 const SOURCE: &str = "//flywheel/tests/world";
 
 /// How large the world is.
@@ -49,7 +49,7 @@ impl World {
 }
 
 /// The valid event in a described record.
-fn logged(described: &Described, received: Timestamp) -> Option<Logged> {
+pub(crate) fn logged(described: &Described, received: Timestamp) -> Option<Logged> {
     let headers: Vec<(&str, Option<&[u8]>)> =
         described.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice()))).collect();
     let record = Record {

@@ -1,0 +1,182 @@
+//! Of any instant, ClickHouse's sums are those that the pure functions compute from the same events, and the same every time.
+
+mod history;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use devstack::Role;
+use domain::{
+    assumptions::{Assumptions, TierWeights},
+    facts::{Facts, NO_SEGMENT},
+    history::{Logged, facts_at},
+    ids::TeamId,
+    ranking::{Ranking, rank, rank_tallies},
+    tally::{Tallies, tally_under},
+    time::Timestamp,
+};
+use e2e::EVENT_ROWS;
+use store::Store;
+use testkit::{eventually::eventually, flywheel::Flywheel, record::produce};
+
+use self::history::{Histories, SEGMENT};
+
+const SEED: u64 = 20_261_122;
+const HISTORIES: usize = 16;
+const INGESTED_MAX: Duration = Duration::from_secs(180);
+const QUERY_MAX: Duration = Duration::from_secs(60);
+const TOLERANCE: f64 = 1e-9;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sums_rankings_and_facts_of_any_instant_are_those_of_the_pure_functions() {
+    let stack = testkit::migrated_stack().await;
+    let flywheel = Flywheel::start(&stack).await;
+    let now = now();
+    let histories = Histories::generate(SEED, HISTORIES, now);
+    produce(&stack, histories.records.iter().cloned());
+    let log = histories.logged(now);
+    assert_eq!(log.len(), histories.records.len(), "only valid events are generated");
+    let client = testkit::clickhouse(&stack, Role::Ingest);
+    eventually("every event is a row or a repeat", INGESTED_MAX, async || {
+        let rows = client.query(EVENT_ROWS).fetch_one::<u64>().await.map_err(|error| error.to_string())?;
+        if rows >= log.len() as u64 { Ok(()) } else { Err(format!("{rows} of {}", log.len())) }
+    })
+    .await;
+    drop(flywheel);
+
+    let client = testkit::clickhouse(&stack, Role::Ranker);
+    let store = Store::new(client.clone(), QUERY_MAX);
+    // Another order of work, which must not show.
+    let alone = Store::new(client.with_setting("max_threads", "1").with_setting("max_block_size", "100"), QUERY_MAX);
+    let mut seen = Seen::default();
+    for history in &histories.teams {
+        let team = TeamId::parse(&history.team).expect("an id");
+        for as_of in history.instants {
+            let facts = facts_at(&log, &team, as_of);
+            let what = format!("{team} as of {as_of}");
+            assert_facts(&what, store.facts(&team, as_of).await.expect("facts"), &facts);
+            for segment in [None, Some(SEGMENT), Some(NO_SEGMENT)] {
+                let what = format!("{what}, segment {segment:?}");
+                let catalog = store.catalog(&team, as_of).await.expect("a catalog");
+                assert_eq!(catalog, facts.catalog, "{what}");
+                for tier_weights in
+                    [TierWeights::default(), TierWeights { standard: 0.5, growth: 4.25, enterprise: 0.0 }]
+                {
+                    let assumptions = Assumptions { tier_weights, ..Assumptions::of(catalog.parameters()) };
+                    let found = store.tallies(&team, as_of, segment, &catalog, &assumptions).await.expect("tallies");
+                    assert_tallies(&what, &found, &tally_under(&facts, segment, &assumptions));
+                    let again = alone.tallies(&team, as_of, segment, &catalog, &assumptions).await.expect("tallies");
+                    assert_eq!(bytes(&found), bytes(&again), "{what}: other bytes on asking again");
+                    seen.count(&found);
+                    let ranking = rank_tallies(&found, &catalog, &assumptions.parameters);
+                    if tier_weights == TierWeights::default() {
+                        let asked = store.ranking(&team, as_of, segment).await.expect("a ranking");
+                        assert_eq!(format!("{asked:?}"), format!("{ranking:?}"), "{what}");
+                        assert_ranking(&what, &ranking, &rank(&facts, segment));
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen.every(), "the histories leave something out: {seen:?}");
+}
+
+/// What the answers had in them: a test of nothing proves nothing.
+#[derive(Debug, Default)]
+struct Seen {
+    empty: bool,
+    asked: bool,
+    both: bool,
+    lapsed: bool,
+    never_used: bool,
+    unused: bool,
+    features: bool,
+}
+
+impl Seen {
+    fn count(&mut self, tallies: &Tallies) {
+        self.empty |= tallies.accounts == 0;
+        self.unused |= tallies.used < tallies.accounts;
+        self.features |= tallies.features.len() > 3;
+        for tally in tallies.features.values() {
+            self.asked |= tally.asked > 0.0;
+            self.both |= tally.both > 0.0;
+            self.lapsed |= tally.lapsed > 0;
+            self.never_used |= tally.never_used > 0;
+        }
+    }
+
+    fn every(&self) -> bool {
+        self.empty && self.asked && self.both && self.lapsed && self.never_used && self.unused && self.features
+    }
+}
+
+/// Every bit of every number.
+fn bytes(tallies: &Tallies) -> String {
+    format!("{tallies:?}")
+}
+
+fn assert_facts(what: &str, mut found: Facts, expected: &Facts) {
+    let mut expected = expected.clone();
+    for facts in [&mut found, &mut expected] {
+        facts.statements.sort_by(|a, b| (&a.account, &a.feature).cmp(&(&b.account, &b.feature)));
+        facts.needs.sort_by(|a, b| (&a.account, &a.feature).cmp(&(&b.account, &b.feature)));
+        facts.accounts.values_mut().for_each(|account| account.segments.sort());
+    }
+    assert_eq!(found, expected, "{what}");
+}
+
+fn assert_tallies(what: &str, found: &Tallies, expected: &Tallies) {
+    assert_eq!((found.accounts, found.used), (expected.accounts, expected.used), "{what}");
+    close(found.weight, expected.weight, what);
+    close(found.squares, expected.squares, what);
+    assert_eq!(found.features.keys().collect::<Vec<_>>(), expected.features.keys().collect::<Vec<_>>(), "{what}");
+    for ((feature, found), expected) in found.features.iter().zip(expected.features.values()) {
+        let what = format!("{what}, feature {feature}: {found:?} is not {expected:?}");
+        for (found, expected) in [
+            (found.asked, expected.asked),
+            (found.needed, expected.needed),
+            (found.both, expected.both),
+            (found.top, expected.top),
+        ] {
+            close(found, expected, &what);
+        }
+        assert_eq!(
+            (found.asking, found.requests, found.lapsed, found.never_used, found.needing, found.measured),
+            (
+                expected.asking,
+                expected.requests,
+                expected.lapsed,
+                expected.never_used,
+                expected.needing,
+                expected.measured
+            ),
+            "{what}"
+        );
+    }
+}
+
+fn assert_ranking(what: &str, found: &Ranking, expected: &Ranking) {
+    assert_eq!(found.confidence, expected.confidence, "{what}");
+    assert_eq!(found.merge_cycles, expected.merge_cycles, "{what}");
+    for (found, expected) in [(&found.items, &expected.items), (&found.iterate, &expected.iterate)] {
+        assert_eq!(found.len(), expected.len(), "{what}");
+        for (found, expected) in found.iter().zip(expected) {
+            // Two that differ by less than the tolerance may stand either way round; the score at a place may not differ.
+            close(found.score, expected.score, what);
+            if found.feature == expected.feature {
+                close(found.demand.high, expected.demand.high, what);
+                close(found.need.high, expected.need.high, what);
+                assert_eq!(found.rank, expected.rank, "{what}");
+            }
+        }
+    }
+}
+
+fn close(found: f64, expected: f64, what: &str) {
+    assert!((found - expected).abs() <= TOLERANCE, "{what}: {found} is not {expected}");
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    Timestamp(i64::try_from(since.as_micros()).expect("a clock before the year 294247"))
+}
