@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use anyhow::Context as _;
 use domain::{
     ids::TeamId,
-    ranking::{Ranking, rank},
+    ranking::Ranking,
     time::{MICROS_PER_SECOND, Timestamp},
 };
 use opentelemetry::trace::SpanContext;
@@ -61,7 +61,7 @@ pub(crate) async fn compute(store: &Store, order: Order) -> anyhow::Result<(Read
         let as_of = Timestamp(as_of_s * MICROS_PER_SECOND);
         let data_through = as_of.min(watermark);
         let (ranking, week_ago, upcoming) = tokio::try_join!(
-            ranking_at(store, &team, as_of),
+            store.ranking(&team, as_of, None),
             ranking_a_week_before(store, &team, as_of_s, week_ago),
             store.upcoming(&team, as_of),
         )?;
@@ -74,10 +74,6 @@ pub(crate) async fn compute(store: &Store, order: Order) -> anyhow::Result<(Read
     .await
 }
 
-async fn ranking_at(store: &Store, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Ranking> {
-    Ok(rank(&store.facts(team, as_of).await?, None))
-}
-
 async fn ranking_a_week_before(
     store: &Store,
     team: &TeamId,
@@ -88,5 +84,5 @@ async fn ranking_a_week_before(
         return Ok(known);
     }
     let before = Timestamp(as_of_s * MICROS_PER_SECOND).minus_days(CHANGE_DAYS);
-    Ok(WeekAgo { ranking: Arc::new(ranking_at(store, team, before).await?), as_of_s })
+    Ok(WeekAgo { ranking: Arc::new(store.ranking(team, before, None).await?), as_of_s })
 }

@@ -7,6 +7,7 @@
 //! - `changes`: follows what ingest says it wrote. `schedule`: which teams are due; no I/O.
 //! - `compute`: one ranking, from what `store` reads and `domain` ranks. `document`: from it to the published document.
 //! - `ready`, `publisher`, `snapshot` and `writer`: the snapshot to ClickHouse, then the document to the topic, fenced.
+//! - `trouble`: readiness, and when to try again.
 //!
 //! A team is ranked when its data changed, at most once a second, and once a minute while only time moves it. The watermark
 //! is read before the facts, so that `data_through` never promises more than the facts hold.
@@ -28,6 +29,7 @@ mod ready;
 mod schedule;
 mod shard;
 mod snapshot;
+mod trouble;
 mod writer;
 
 use std::{sync::Arc, time::Duration};

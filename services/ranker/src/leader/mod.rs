@@ -1,4 +1,9 @@
 //! Leads shards: looks for what changed, ranks the teams that are due, a few at once, and publishes shard by shard.
+//!
+//! One task keeps the state and waits for nobody but ClickHouse's answer to what changed; what takes longer is a task of its
+//! own that ends in a [`Done`]. `done` has what follows from each.
+
+mod done;
 
 use std::{
     collections::{BTreeMap, VecDeque, btree_map::Entry},
@@ -29,13 +34,13 @@ use crate::{
     membership::{Holdings, Membership},
     metrics::Metrics,
     publisher::{Publisher, Unpublished},
-    ready::{Ready, TooLarge},
+    ready::Ready,
     schedule::{Limits, Schedule},
     shard::Shard,
-    writer::{Unwritten, Writer, Writers},
+    trouble::Trouble,
+    writer::{Writer, Writers},
 };
 
-const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Snapshots are looked for from so long before now, when a shard is taken over: of older ones our clock is ahead anyway.
 const NEWEST_S: i64 = 60;
 /// Rankings that are computed and not published yet may be so many; then nothing is computed.
@@ -48,7 +53,7 @@ pub(crate) struct Leader {
     publisher: Arc<Publisher>,
     writers: Arc<Writers>,
     holdings: watch::Receiver<Holdings>,
-    part: Part,
+    trouble: Trouble,
     metrics: Metrics,
     schedule: Schedule,
     changes: Option<Changes>,
@@ -61,9 +66,6 @@ pub(crate) struct Leader {
     weeks_ago: BTreeMap<TeamId, WeekAgo>,
     tasks: JoinSet<Done>,
     computing: usize,
-    pause: Duration,
-    failing: bool,
-    waiting: bool,
 }
 
 /// What a task has done, and for which term.
@@ -76,7 +78,8 @@ struct Done {
 enum What {
     /// A writer was opened, and the newest snapshots read.
     Opened(anyhow::Result<(Writer, BTreeMap<TeamId, Timestamp>)>),
-    Computed(TeamId, anyhow::Result<(Ready, WeekAgo)>),
+    /// A ranking was computed, for the changes under these spans.
+    Computed(TeamId, Vec<SpanContext>, anyhow::Result<(Ready, WeekAgo)>),
     Published(Vec<Ready>, Result<(), Unpublished>),
 }
 
@@ -95,13 +98,12 @@ impl Leader {
             account_teams_per_s_max: config.account_teams_per_s_max,
         });
         Self {
-            pause: Duration::from_millis(config.poll_ms),
+            trouble: Trouble::new(part, Duration::from_millis(config.poll_ms)),
             config,
             store,
             publisher: Arc::new(publisher),
             writers: Arc::new(writers),
             holdings: membership.holdings(),
-            part,
             metrics: Metrics::new(),
             schedule,
             changes: None,
@@ -112,8 +114,6 @@ impl Leader {
             weeks_ago: BTreeMap::new(),
             tasks: JoinSet::new(),
             computing: 0,
-            failing: false,
-            waiting: false,
         }
     }
 
@@ -130,8 +130,8 @@ impl Leader {
                 () = sleep_until(look_at) => {
                     self.take_over();
                     match self.look().await {
-                        Ok(()) => self.succeeded(),
-                        Err(error) => self.failed(&error),
+                        Ok(()) => self.looked(),
+                        Err(error) => self.trouble.failed(&error),
                     }
                     look_at = self.next_look();
                 }
@@ -148,13 +148,23 @@ impl Leader {
 
     /// Lets what is being published come to its end, so that no transaction is left open.
     pub(crate) async fn finish(&mut self) {
-        self.part.unready("stopping");
+        self.trouble.stopping();
         while self.led.values().any(Led::is_publishing) {
             match self.tasks.join_next().await {
                 Some(Ok(done)) => self.done(done),
                 Some(Err(_)) => {}
                 None => return,
             }
+        }
+    }
+
+    /// Forgets what is held and under way; what the group says is ours is taken over anew.
+    fn give_up_all(&mut self) {
+        // A transaction that is cut off is aborted by whoever opens the shard next.
+        self.tasks = JoinSet::new();
+        self.computing = 0;
+        for shard in std::mem::take(&mut self.led).into_keys() {
+            self.schedule.give_up(shard);
         }
     }
 
@@ -165,7 +175,7 @@ impl Leader {
             && let Some(shards) = holdings.shards
         {
             // Teams lie in other partitions now: everything is taken over anew.
-            self.led.clear();
+            self.give_up_all();
             self.schedule.divide(shards);
             self.shards = Some(shards);
         }
@@ -222,13 +232,25 @@ impl Leader {
         let due = self.schedule.due(now_s);
         self.metrics.oldest(self.schedule.oldest_s());
         self.queue = due.into();
-        self.waiting &= !self.queue.is_empty();
         if !self.queue.is_empty() {
             // Before any row is read: what is durable by then is in the facts.
             self.watermark = self.store.watermark().await?;
-            self.wait_for_watermark();
         }
         Ok(())
+    }
+
+    /// Says how it looks after a look that worked.
+    fn looked(&mut self) {
+        if !self.holdings.borrow().joined {
+            self.trouble.waiting("not a member of the rankers' group yet");
+        } else if self.led.values().any(|led| !led.flows()) {
+            self.trouble.waiting("shards are being taken over");
+        } else if !self.queue.is_empty() && self.watermark.is_none() {
+            // Nothing can be promised.
+            self.trouble.waiting("an input partition has not reported its progress yet");
+        } else {
+            self.trouble.over();
+        }
     }
 
     async fn notice(&mut self) -> anyhow::Result<()> {
@@ -271,10 +293,11 @@ impl Leader {
             let Some(links) = self.schedule.begin(&team, as_of_s) else { continue };
             let week_ago =
                 self.weeks_ago.get(&team).filter(|week_ago| week_ago.serves(as_of_s, self.config.refresh_s)).cloned();
-            let order = Order { team: team.clone(), as_of_s, watermark, week_ago, links };
+            let order = Order { team: team.clone(), as_of_s, watermark, week_ago, links: links.clone() };
             let store = self.store.clone();
-            self.tasks
-                .spawn(async move { Done { shard, term, what: What::Computed(team, compute(&store, order).await) } });
+            self.tasks.spawn(async move {
+                Done { shard, term, what: What::Computed(team, links, compute(&store, order).await) }
+            });
             self.computing += 1;
             ready = self.led.values().map(Led::ready).sum();
         }
@@ -292,198 +315,12 @@ impl Leader {
         }
     }
 
-    fn done(&mut self, done: Done) {
-        let Done { shard, term, what } = done;
-        if matches!(what, What::Computed(..)) {
-            self.computing -= 1;
-        }
-        // What was done for a term that is over is forgotten: the shard's next leader computes anew, be it us.
-        if self.led.get(&shard).is_none_or(|led| led.term() != term) {
-            if let What::Published(rankings, Err(_)) = what {
-                self.metrics.fenced(rankings.len());
-            } else if let What::Opened(Ok((writer, _))) = what {
-                drop_aside(writer);
-            }
-            return;
-        }
-        match what {
-            What::Opened(Ok((writer, newest))) => self.opened(shard, writer, &newest),
-            What::Opened(Err(error)) => {
-                self.failed(&error);
-                self.open(shard, self.pause);
-            }
-            What::Computed(team, Ok((ready, week_ago))) => {
-                self.weeks_ago.insert(team, week_ago);
-                if let Some(led) = self.led.get_mut(&shard) {
-                    led.push(ready);
-                }
-            }
-            What::Computed(team, Err(error)) => self.not_computed(&team, &error),
-            What::Published(rankings, Ok(())) => self.published(shard, rankings),
-            What::Published(rankings, Err(error)) => self.not_published(shard, rankings, error),
-        }
-    }
-
-    fn opened(&mut self, shard: Shard, writer: Writer, newest: &BTreeMap<TeamId, Timestamp>) {
-        let Some(led) = self.led.get_mut(&shard) else { return };
-        // A snapshot that is still the newest is published after all; another has been published since, or never will be.
-        let dropped = led.opened(writer, |ready| newest.get(&ready.team) == Some(&ready.as_of));
-        let newest_s: BTreeMap<TeamId, i64> =
-            newest.iter().map(|(team, as_of)| (team.clone(), clock::seconds(*as_of))).collect();
-        if let Ok(now_s) = clock::now_s() {
-            if let Some(ahead_s) =
-                newest_s.iter().filter(|(team, _)| self.schedule.shard(team) == shard).map(|(_, s)| s - now_s).max()
-                && ahead_s > self.config.refresh_s
-            {
-                tracing::warn!(
-                    flywheel.shard = shard.0,
-                    ahead_s,
-                    "snapshots are dated ahead of this clock; their teams wait for it"
-                );
-            }
-            self.schedule.lead(shard, &newest_s, now_s);
-        }
-        tracing::info!(flywheel.shard = shard.0, dropped, "shard taken over");
-    }
-
-    fn published(&mut self, shard: Shard, rankings: Vec<Ready>) {
-        for ranking in rankings {
-            self.schedule.published(&ranking.team, clock::seconds(ranking.as_of), ranking.upcoming.map(clock::seconds));
-            self.metrics.published(ranking.begun.elapsed());
-            tracing::debug!(
-                flywheel.team = %ranking.team,
-                flywheel.snapshot = ranking.snapshot,
-                computing_ms = (ranking.computed - ranking.begun).as_millis(),
-                publishing_ms = ranking.computed.elapsed().as_millis(),
-                "ranking published"
-            );
-        }
-        if let Some(led) = self.led.get_mut(&shard) {
-            led.posted();
-        }
-    }
-
-    /// One team's failure keeps no other waiting: where ClickHouse is away altogether, looking fails too.
-    fn not_computed(&mut self, team: &TeamId, error: &anyhow::Error) {
-        self.schedule.failed(team, Vec::new());
-        let Ok(now_s) = clock::now_s() else { return };
-        if self.schedule.rest(team, now_s) {
-            if error.is::<TooLarge>() {
-                tracing::warn!(flywheel.team = %team, error = format!("{error:#}"), "a ranking cannot be published");
-            } else {
-                tracing::warn!(flywheel.team = %team, error = format!("{error:#}"), "a ranking did not come about, trying on");
-            }
-        }
-    }
-
-    fn not_published(&mut self, shard: Shard, rankings: Vec<Ready>, error: Unpublished) {
-        let (poll, pause) = (Duration::from_millis(self.config.poll_ms), self.pause);
-        let Some(led) = self.led.get_mut(&shard) else { return };
-        led.posted();
-        match error {
-            Unpublished::NotStored(error) => {
-                // Those that were stored before wait on; the others are computed again, as they are then.
-                let (stored, unstored): (Vec<Ready>, Vec<Ready>) =
-                    rankings.into_iter().partition(|ranking| ranking.row.is_none());
-                led.put_back(stored, pause);
-                for ranking in unstored {
-                    self.schedule.failed(&ranking.team, ranking.links);
-                }
-                self.failed(&error.context("cannot store snapshots"));
-            }
-            Unpublished::NotWritten(Unwritten::Fenced(error)) => {
-                // The tenure lasts as far as we know: the group has moved on, and the next try has its new generation. If the
-                // shard is another's, the group will say so.
-                self.metrics.fenced(rankings.len());
-                led.put_back(rankings, poll);
-                tracing::debug!(flywheel.shard = shard.0, error = format!("{error:#}"), "rankings were fenced");
-            }
-            Unpublished::NotWritten(Unwritten::Aborted(error)) => {
-                led.put_back(rankings, pause);
-                self.failed(&error.context("cannot publish"));
-            }
-            Unpublished::NotWritten(Unwritten::Refused(error)) => {
-                let error = error.context("the topic refuses it, or one that was sent with it");
-                for ranking in rankings {
-                    self.not_computed(&ranking.team, &error);
-                }
-            }
-            Unpublished::NotWritten(Unwritten::Broken(error)) => {
-                self.metrics.fenced(rankings.len());
-                led.put_back(rankings, Duration::ZERO);
-                led.closed();
-                self.schedule.give_up(shard);
-                self.failed(&error.context("cannot publish"));
-                self.open(shard, self.pause);
-            }
-        }
-    }
-
-    /// A part of the role panicked: all shards are taken over anew, in their tenures.
-    fn crashed(&mut self, error: &anyhow::Error) {
-        self.computing = 0;
-        self.tasks = JoinSet::new();
-        for shard in std::mem::take(&mut self.led).into_keys() {
-            self.schedule.give_up(shard);
-        }
-        self.failed(error);
-    }
-
-    fn succeeded(&mut self) {
-        let holdings = self.holdings.borrow();
-        if !holdings.joined {
-            self.part.unready("not a member of the rankers' group yet");
-            return;
-        }
-        drop(holdings);
-        if self.led.values().any(|led| !led.flows()) {
-            self.part.unready("shards are being taken over");
-            return;
-        }
-        if self.waiting {
-            return;
-        }
-        self.part.ready();
-        if self.failing {
-            tracing::info!("rankings are current again");
-        }
-        self.failing = false;
-        self.pause = Duration::from_millis(self.config.poll_ms);
-    }
-
-    /// A partition may not have reported its progress yet, so that nothing can be promised: says so once.
-    fn wait_for_watermark(&mut self) {
-        let waiting = self.watermark.is_none();
-        if waiting {
-            self.part.unready("an input partition has not reported its progress yet");
-            if !self.waiting {
-                tracing::info!("rankings wait until ingest has reported the progress of every input partition");
-            }
-        }
-        self.waiting = waiting;
-    }
-
-    /// Says so once; every time, the next try comes a little later.
-    fn failed(&mut self, error: &anyhow::Error) {
-        self.part.unready("cannot read or publish");
-        if !self.failing {
-            tracing::warn!(error = format!("{error:#}"), "rankings are not current, trying on");
-        }
-        self.failing = true;
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
-    }
-
     /// When to look again: at the next multiple of the interval since the epoch, so that a look comes right after the turn of
     /// the second, when every team that changed may be ranked again. Later after failures.
     fn next_look(&self) -> Instant {
         let poll_us = i64::try_from(self.config.poll_ms * 1_000).unwrap_or(i64::MAX);
         let wait_us = clock::now().map_or(poll_us, |now| poll_us - now.0.rem_euclid(poll_us));
         let aligned = Duration::from_micros(wait_us.unsigned_abs());
-        Instant::now() + if self.failing { self.pause.max(aligned) } else { aligned }
+        Instant::now() + self.trouble.pause().map_or(aligned, |pause| pause.max(aligned))
     }
-}
-
-/// Closing a client blocks its thread for a moment.
-fn drop_aside(writer: Writer) {
-    tokio::task::spawn_blocking(move || drop(writer));
 }

@@ -1,0 +1,156 @@
+//! What follows from what a task has done.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use domain::{ids::TeamId, time::Timestamp};
+use opentelemetry::trace::SpanContext;
+
+use super::{Done, Leader, What};
+use crate::{
+    clock,
+    publisher::Unpublished,
+    ready::{Ready, TooLarge},
+    shard::Shard,
+    writer::{Unwritten, Writer},
+};
+
+impl Leader {
+    /// Acts on what a task has done.
+    pub(super) fn done(&mut self, done: Done) {
+        let Done { shard, term, what } = done;
+        if matches!(what, What::Computed(..)) {
+            self.computing -= 1;
+        }
+        // What was done for a term that is over is forgotten: the shard's next leader computes anew, be it us.
+        if self.led.get(&shard).is_none_or(|led| led.term() != term) {
+            if let What::Published(rankings, Err(_)) = what {
+                self.metrics.fenced(rankings.len());
+            } else if let What::Opened(Ok((writer, _))) = what {
+                drop_aside(writer);
+            }
+            return;
+        }
+        match what {
+            What::Opened(Ok((writer, newest))) => self.opened(shard, writer, &newest),
+            What::Opened(Err(error)) => {
+                self.trouble.failed(&error);
+                self.open(shard, self.trouble.retry());
+            }
+            What::Computed(team, _, Ok((ready, week_ago))) => {
+                self.weeks_ago.insert(team, week_ago);
+                if let Some(led) = self.led.get_mut(&shard) {
+                    led.push(ready);
+                }
+            }
+            What::Computed(team, links, Err(error)) => self.not_computed(&team, links, &error),
+            What::Published(rankings, Ok(())) => self.published(shard, rankings),
+            What::Published(rankings, Err(error)) => self.not_published(shard, rankings, error),
+        }
+    }
+
+    fn opened(&mut self, shard: Shard, writer: Writer, newest: &BTreeMap<TeamId, Timestamp>) {
+        let Some(led) = self.led.get_mut(&shard) else { return };
+        // A snapshot that is still the newest is published after all; another has been published since, or never will be.
+        let dropped = led.opened(writer, |ready| newest.get(&ready.team) == Some(&ready.as_of));
+        let newest_s: BTreeMap<TeamId, i64> =
+            newest.iter().map(|(team, as_of)| (team.clone(), clock::seconds(*as_of))).collect();
+        if let Ok(now_s) = clock::now_s() {
+            if let Some(ahead_s) =
+                newest_s.iter().filter(|(team, _)| self.schedule.shard(team) == shard).map(|(_, s)| s - now_s).max()
+                && ahead_s > self.config.refresh_s
+            {
+                tracing::warn!(
+                    flywheel.shard = shard.0,
+                    ahead_s,
+                    "snapshots are dated ahead of this clock; their teams wait for it"
+                );
+            }
+            self.schedule.lead(shard, &newest_s, now_s);
+        }
+        tracing::info!(flywheel.shard = shard.0, dropped, "shard taken over");
+    }
+
+    fn published(&mut self, shard: Shard, rankings: Vec<Ready>) {
+        for ranking in rankings {
+            self.schedule.published(&ranking.team, clock::seconds(ranking.as_of), ranking.upcoming.map(clock::seconds));
+            self.metrics.published(ranking.begun.elapsed());
+            tracing::debug!(
+                flywheel.team = %ranking.team,
+                flywheel.snapshot = ranking.snapshot,
+                computing_ms = (ranking.computed - ranking.begun).as_millis(),
+                publishing_ms = ranking.computed.elapsed().as_millis(),
+                "ranking published"
+            );
+        }
+        if let Some(led) = self.led.get_mut(&shard) {
+            led.posted();
+        }
+    }
+
+    /// One team's failure keeps no other waiting: where ClickHouse is away altogether, looking fails too.
+    fn not_computed(&mut self, team: &TeamId, links: Vec<SpanContext>, error: &anyhow::Error) {
+        self.schedule.failed(team, links);
+        let Ok(now_s) = clock::now_s() else { return };
+        if self.schedule.rest(team, now_s) {
+            if error.is::<TooLarge>() {
+                tracing::warn!(flywheel.team = %team, error = format!("{error:#}"), "a ranking cannot be published");
+            } else {
+                tracing::warn!(flywheel.team = %team, error = format!("{error:#}"), "a ranking did not come about, trying on");
+            }
+        }
+    }
+
+    fn not_published(&mut self, shard: Shard, rankings: Vec<Ready>, error: Unpublished) {
+        let (poll, pause) = (Duration::from_millis(self.config.poll_ms), self.trouble.retry());
+        let Some(led) = self.led.get_mut(&shard) else { return };
+        led.posted();
+        match error {
+            Unpublished::NotStored(error) => {
+                // Those that were stored before wait on; the others are computed again, as they are then.
+                let (stored, unstored): (Vec<Ready>, Vec<Ready>) =
+                    rankings.into_iter().partition(|ranking| ranking.row.is_none());
+                led.put_back(stored, pause);
+                for ranking in unstored {
+                    self.schedule.failed(&ranking.team, ranking.links);
+                }
+                self.trouble.failed(&error.context("cannot store snapshots"));
+            }
+            Unpublished::NotWritten(Unwritten::Fenced(error)) => {
+                // The tenure lasts as far as we know: the group has moved on, and the next try has its new generation. If the
+                // shard is another's, the group will say so.
+                self.metrics.fenced(rankings.len());
+                led.put_back(rankings, poll);
+                tracing::debug!(flywheel.shard = shard.0, error = format!("{error:#}"), "rankings were fenced");
+            }
+            Unpublished::NotWritten(Unwritten::Aborted(error)) => {
+                led.put_back(rankings, pause);
+                self.trouble.failed(&error.context("cannot publish"));
+            }
+            Unpublished::NotWritten(Unwritten::Refused(error)) => {
+                let error = error.context("the topic refuses it, or one that was sent with it");
+                for ranking in rankings {
+                    self.not_computed(&ranking.team, ranking.links, &error);
+                }
+            }
+            Unpublished::NotWritten(Unwritten::Broken(error)) => {
+                self.metrics.fenced(rankings.len());
+                led.put_back(rankings, Duration::ZERO);
+                led.closed();
+                self.schedule.give_up(shard);
+                self.trouble.failed(&error.context("cannot publish"));
+                self.open(shard, pause);
+            }
+        }
+    }
+
+    /// A task panicked: all shards are taken over anew, in their tenures.
+    pub(super) fn crashed(&mut self, error: &anyhow::Error) {
+        self.give_up_all();
+        self.trouble.failed(error);
+    }
+}
+
+/// Closing a client blocks its thread for a moment.
+fn drop_aside(writer: Writer) {
+    tokio::task::spawn_blocking(move || drop(writer));
+}
