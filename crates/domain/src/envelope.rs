@@ -104,11 +104,16 @@ impl<'a> Headers<'a> {
     }
 
     fn slot(&mut self, name: &str) -> Option<&mut Header<'a>> {
-        let is = |known: &str| name == known || name.eq_ignore_ascii_case(known);
-        if is(CONTENT_TYPE) {
-            return Some(&mut self.content_type);
-        }
-        let attribute = Attribute::ALL.into_iter().find(|attribute| is(attribute.header()))?;
+        let attribute = match name {
+            CONTENT_TYPE => return Some(&mut self.content_type),
+            "ce_specversion" => Attribute::Specversion,
+            "ce_id" => Attribute::Id,
+            "ce_source" => Attribute::Source,
+            "ce_type" => Attribute::Type,
+            "ce_time" => Attribute::Time,
+            _ if name.eq_ignore_ascii_case(CONTENT_TYPE) => return Some(&mut self.content_type),
+            _ => Attribute::ALL.into_iter().find(|known| name.eq_ignore_ascii_case(known.header()))?,
+        };
         Some(&mut self.attributes[attribute as usize])
     }
 
@@ -117,6 +122,9 @@ impl<'a> Headers<'a> {
         let Some(content_type) = self.content_type.text(CONTENT_TYPE)? else {
             return Ok(Mode::Binary);
         };
+        if content_type == "application/json" {
+            return Ok(Mode::Binary);
+        }
         let media_type = media_type(content_type);
         if starts_with(media_type, "application/cloudevents") {
             let json = ["application/cloudevents", "application/cloudevents+json"];
