@@ -10,6 +10,7 @@
 //! Not here: what the facts mean. `domain` computes from them.
 
 mod changes;
+mod comparison;
 mod facts;
 mod rows;
 mod sql;
@@ -23,7 +24,10 @@ use anyhow::bail;
 use clickhouse::Client;
 use domain::{ids::TeamId, time::Timestamp};
 
-pub use crate::changes::Change;
+pub use crate::{
+    changes::Change,
+    comparison::{COMPARISON_ROWS_MAX, TooLarge},
+};
 
 /// Reads from ClickHouse. Cheap to clone.
 #[derive(Clone)]

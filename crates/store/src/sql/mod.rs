@@ -3,6 +3,7 @@
 //! Every row counts, once: what was said again is no row, because ingest has left it out.
 
 pub(crate) mod activity;
+pub(crate) mod comparison;
 pub(crate) mod tallies;
 
 use activity::{EVENTS, used};
