@@ -6,7 +6,8 @@
 //! - [`record`] turns a Kafka record into an [`event`], or says why not and where.
 //! - [`catalog`] and [`facts`] are what the score needs to know about one team at one instant.
 //! - [`tally`] adds the facts up over accounts, [`ranking`] computes the ranked roadmap from the sums; [`score`] has the
-//!   statistics.
+//!   statistics, [`margins`] how sure the order is, [`reading`] what asked and needed say together, [`sensitivity`] what
+//!   another weight would change. [`assumptions`] are what a ranking is computed under.
 //! - [`diff`] tells why a ranking is another than it was; [`outcome`] and [`foresight`] what became of a [`launch`], and
 //!   [`portfolio`] puts all teams side by side.
 //! - [`history`] folds events into facts the plain way: the reference that faster ways are tested against.

@@ -12,7 +12,7 @@ const WIDTH: f64 = 760.0;
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 730.0;
 /// Above the first row.
-const TOP: f64 = 74.0;
+const TOP: f64 = 88.0;
 const ROW: f64 = 17.0;
 /// Between shapes.
 const GAP: f64 = 12.0;
@@ -67,7 +67,8 @@ pub fn draw(outcomes: &[Outcome]) -> String {
         text(&mut svg, "faint", x, bottom + 16.0, "middle", &format!("{percent} %"));
     }
     line(&mut svg, "bound", x(COVERAGE_MIN), TOP - ROW, bottom);
-    text(&mut svg, "faint", x(0.5), bottom + 34.0, "middle", "share of the features of a ranking");
+    text(&mut svg, "faint", x(COVERAGE_MIN), TOP - ROW - 5.0, "middle", &format!("{:.0} %", COVERAGE_MIN * 100.0));
+    text(&mut svg, "faint", x(0.5), bottom + 34.0, "middle", "share of the features of a ranking, by number of accounts");
     svg.push_str(&rows);
     svg.push_str("</svg>\n");
     svg

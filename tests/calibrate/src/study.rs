@@ -1,4 +1,4 @@
-//! Many samples of many worlds of every family, on all cores. The same seed gives the same figures on every machine.
+//! Many samples of many worlds of every family, on all cores. The same seed gives the same figures on any number of them.
 
 use std::sync::{
     Mutex, PoisonError,
