@@ -17,10 +17,10 @@ pub struct IngestConfig {
     #[arg(long = "ingest-epoch", env = "FLYWHEEL_INGEST_EPOCH", default_value_t = 0)]
     pub epoch: u32,
     /// An insert is made when a topic's records are so many ...
-    #[arg(long = "ingest-batch-rows-max", env = "FLYWHEEL_INGEST_BATCH_ROWS_MAX", default_value_t = 524_288, value_parser = value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long = "ingest-batch-rows-max", env = "FLYWHEEL_INGEST_BATCH_ROWS_MAX", default_value_t = 393_216, value_parser = value_parser!(u64).range(1..=1_000_000))]
     pub batch_rows_max: u64,
     /// ... or add up to so many bytes ...
-    #[arg(long = "ingest-batch-bytes-max", env = "FLYWHEEL_INGEST_BATCH_BYTES_MAX", default_value_t = 192 << 20, value_parser = value_parser!(u64).range(1..))]
+    #[arg(long = "ingest-batch-bytes-max", env = "FLYWHEEL_INGEST_BATCH_BYTES_MAX", default_value_t = 160 << 20, value_parser = value_parser!(u64).range(1..))]
     pub batch_bytes_max: u64,
     /// ... or the oldest of them has waited so many milliseconds, or ten times as many while ingest is behind.
     #[arg(long = "ingest-flush-age-ms-max", env = "FLYWHEEL_INGEST_FLUSH_AGE_MS_MAX", default_value_t = 200, value_parser = value_parser!(u64).range(1..))]
@@ -88,7 +88,7 @@ impl IngestConfig {
     /// No new record is taken while the rows in memory take more than this, in bytes. While they are sent, some columns are
     /// there twice.
     pub(crate) fn rows_bytes_max(&self) -> usize {
-        usize::try_from(self.buffer_bytes_max / 8 * 5).unwrap_or(usize::MAX)
+        usize::try_from(self.buffer_bytes_max / 8 * 3).unwrap_or(usize::MAX)
     }
 
     /// What the Kafka client may hold for one partition, in KiB: with 64 partitions half of the budget.

@@ -44,7 +44,7 @@ pub(crate) struct RunOptions {
     #[arg(long, default_value = "target/unprotected/release/flywheel")]
     unprotected: PathBuf,
     /// Rows of an insert of arm W: as many as ingest sends.
-    #[arg(long, default_value_t = 524_288)]
+    #[arg(long, default_value_t = 393_216)]
     batch_rows: usize,
     /// Seconds of the freshness arm; 0 leaves it out.
     #[arg(long, default_value_t = 60)]
