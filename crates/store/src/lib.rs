@@ -12,6 +12,8 @@
 mod changes;
 mod comparison;
 mod facts;
+mod outcome;
+mod portfolio;
 mod rows;
 mod sql;
 mod tallies;
@@ -27,6 +29,8 @@ use domain::{ids::TeamId, time::Timestamp};
 pub use crate::{
     changes::Change,
     comparison::{COMPARISON_ROWS_MAX, TooLarge},
+    outcome::OUTCOMES_MAX,
+    portfolio::PORTFOLIO_TEAMS_MAX,
 };
 
 /// Reads from ClickHouse. Cheap to clone.

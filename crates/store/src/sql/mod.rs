@@ -4,6 +4,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod comparison;
+pub(crate) mod outcome;
 pub(crate) mod tallies;
 
 use activity::{EVENTS, used};

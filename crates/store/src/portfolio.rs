@@ -1,0 +1,106 @@
+//! All teams side by side.
+
+use anyhow::{Context as _, bail};
+use clickhouse::Row;
+use domain::{
+    assumptions::Assumptions,
+    ids::TeamId,
+    portfolio::{Portfolio, TeamPortfolio, Wanted, portfolio},
+    ranking::rank_tallies,
+    time::Timestamp,
+};
+use serde::Deserialize;
+
+use crate::{
+    Store, TooLarge,
+    outcome::Past,
+    rows::parse,
+    sql::outcome::{TEAMS, WANTED},
+};
+
+/// A portfolio is of at most so many teams.
+pub const PORTFOLIO_TEAMS_MAX: u32 = 1_000;
+
+#[derive(Row, Deserialize)]
+struct WantedRow {
+    /// The launch, from 1.
+    place: u32,
+    asked: u64,
+    needed: u64,
+}
+
+impl Store {
+    /// Every team that an event up to `as_of` names, with at most `first_max` of its ranking's features, and who had wanted
+    /// what it launched.
+    ///
+    /// # Errors
+    /// [`TooLarge`] where there are more than [`PORTFOLIO_TEAMS_MAX`] teams; when ClickHouse does not answer in time, or
+    /// answers with something else.
+    pub async fn portfolio(&self, as_of: Timestamp, first_max: usize) -> anyhow::Result<Portfolio> {
+        let query =
+            self.client.query(TEAMS).param("as_of", as_of.0).param("rows_max", PORTFOLIO_TEAMS_MAX + 1);
+        let ids = self.within(async { query.fetch_all::<String>().await.context("cannot read the teams") }).await?;
+        if ids.len() > PORTFOLIO_TEAMS_MAX as usize {
+            return Err(TooLarge { what: "teams", rows_max: PORTFOLIO_TEAMS_MAX }.into());
+        }
+        let mut teams = Vec::with_capacity(ids.len());
+        // One after the other: a question about one team keeps all of the server's threads busy.
+        for id in ids {
+            teams.push(self.team_portfolio(parse(&id, TeamId::parse)?, as_of, first_max).await?);
+        }
+        Ok(portfolio(teams))
+    }
+
+    /// Who had wanted each of the team's launches up to `as_of` before the team set to work, by ascending feature.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer in time, or answers with something else.
+    pub async fn wanted(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Vec<Wanted>> {
+        self.wanted_of(team, self.past(team, as_of).await?).await
+    }
+
+    async fn team_portfolio(&self, team: TeamId, as_of: Timestamp, first_max: usize) -> anyhow::Result<TeamPortfolio> {
+        let past = self.past(&team, as_of).await?;
+        let assumptions = Assumptions::of(past.catalog.parameters());
+        let tallies = self.tallies(&team, as_of, None, &past.catalog, &assumptions).await?;
+        let ranking = rank_tallies(&tallies, &past.catalog, &assumptions.parameters);
+        let name = past.catalog.team.as_ref().map(|team| team.name.to_string());
+        let wanted = self.wanted_of(&team, past).await?;
+        Ok(TeamPortfolio::new(team, name.as_deref(), &ranking, first_max, wanted))
+    }
+
+    async fn wanted_of(&self, team: &TeamId, past: Past) -> anyhow::Result<Vec<Wanted>> {
+        if past.launches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut features, mut places, mut until) = (Vec::new(), Vec::new(), Vec::new());
+        for (launch, place) in past.launches.iter().zip(1_u32..) {
+            for feature in past.counting_for(&launch.feature) {
+                features.push(feature);
+                places.push(place);
+                until.push(launch.decided_on().0);
+            }
+        }
+        let query = self
+            .client
+            .query(WANTED)
+            .param("team", team.as_str())
+            .param("features", features)
+            .param("places", places)
+            .param("until", until)
+            .param("need_min_count", past.catalog.parameters().need_min_count);
+        let rows = self
+            .within(async { query.fetch_all::<WantedRow>().await.context("cannot read who wanted the launches") })
+            .await?;
+        let mut wanted: Vec<Wanted> =
+            past.launches.into_iter().map(|launch| Wanted { launch, asked: 0, needed: 0 }).collect();
+        for row in rows {
+            let place = usize::try_from(row.place).ok().and_then(|place| place.checked_sub(1));
+            let Some(wanted) = place.and_then(|place| wanted.get_mut(place)) else {
+                bail!("ClickHouse answered with launch {} of {}", row.place, wanted.len());
+            };
+            (wanted.asked, wanted.needed) = (row.asked, row.needed);
+        }
+        Ok(wanted)
+    }
+}
