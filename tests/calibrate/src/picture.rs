@@ -68,7 +68,7 @@ pub fn draw(outcomes: &[Outcome]) -> String {
     }
     line(&mut svg, "bound", x(COVERAGE_MIN), TOP - ROW, bottom);
     text(&mut svg, "faint", x(COVERAGE_MIN), TOP - ROW - 5.0, "middle", &format!("{:.0} %", COVERAGE_MIN * 100.0));
-    text(&mut svg, "faint", x(0.5), bottom + 34.0, "middle", "share of the features of a ranking, by number of accounts");
+    text(&mut svg, "faint", x(0.5), bottom + 34.0, "middle", "share of features, by number of accounts");
     svg.push_str(&rows);
     svg.push_str("</svg>\n");
     svg
