@@ -59,6 +59,7 @@ pub(crate) fn prepare(parts: &ClickHouseParts, settings: &Settings) -> anyhow::R
         ("migrate_password", Role::Migrate.local_user().1),
         ("ingest_password", Role::Ingest.local_user().1),
         ("ranker_password", Role::Ranker.local_user().1),
+        ("api_password", Role::Api.local_user().1),
         ("grafana_password", Role::Grafana.local_user().1),
     ];
     template::write(&users_file, USERS, &users)?;

@@ -9,13 +9,15 @@ pub enum Role {
     Ingest,
     /// Reads everything, writes rankings.
     Ranker,
+    /// Reads what answers are made of.
+    Api,
     /// Only reads.
     Grafana,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::Migrate, Self::Ingest, Self::Ranker, Self::Grafana];
+    pub const ALL: [Self; 5] = [Self::Migrate, Self::Ingest, Self::Ranker, Self::Api, Self::Grafana];
 
     /// User and password on the local stack.
     pub(crate) fn local_user(self) -> (&'static str, &'static str) {
@@ -23,6 +25,7 @@ impl Role {
             Self::Migrate => ("flywheel_migrate", "local-migrate"),
             Self::Ingest => ("flywheel_ingest", "local-ingest"),
             Self::Ranker => ("flywheel_ranker", "local-ranker"),
+            Self::Api => ("flywheel_api", "local-api"),
             Self::Grafana => ("flywheel_grafana", "local-grafana"),
         }
     }
@@ -33,6 +36,7 @@ impl Role {
             Self::Migrate => "MIGRATE",
             Self::Ingest => "INGEST",
             Self::Ranker => "RANKER",
+            Self::Api => "API",
             Self::Grafana => "GRAFANA",
         }
     }

@@ -218,7 +218,7 @@ impl Stack {
             ("FLYWHEEL_CLICKHOUSE_URL".to_owned(), self.url.clone()),
             ("FLYWHEEL_CLICKHOUSE_DATABASE".to_owned(), self.database.clone()),
         ];
-        for role in [Role::Migrate, Role::Ingest, Role::Ranker] {
+        for role in [Role::Migrate, Role::Ingest, Role::Ranker, Role::Api] {
             let (user, password) = self.clickhouse_user(role);
             env.push((format!("FLYWHEEL_CLICKHOUSE_{}_USER", role.variable()), user));
             env.push((format!("FLYWHEEL_CLICKHOUSE_{}_PASSWORD", role.variable()), password));

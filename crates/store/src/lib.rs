@@ -4,17 +4,20 @@
 //! - [`Store`]: the client, and how long it waits.
 //! - `watermark`, `changes`, `teams`: how far the facts reach, which are new, whose there are.
 //! - `tallies`: the sums over accounts that a ranking is computed from; the ranking.
+//! - `begun`, `snapshots`: whether there was anything yet, and what was published.
 //! - `facts`: what the score needs to know of a team at an instant, account by account.
 //! - `sql` and `rows`: the questions; the answers.
 //!
 //! Not here: what the facts mean. `domain` computes from them.
 
+mod begun;
 mod changes;
 mod comparison;
 mod facts;
 mod outcome;
 mod portfolio;
 mod rows;
+mod snapshots;
 mod sql;
 mod tallies;
 mod teams;

@@ -1,6 +1,10 @@
-//! Wire types that more than one part of Flywheel must agree on: the topics and the ranking document.
+//! Wire types that more than one part of Flywheel must agree on: the topics, the ranking document and the API's answers.
 //!
-//! Not here: the events (their contract is `schemas/events`, `domain` decodes them) and anything that computes.
+//! Not here: the events (their contract is `schemas/events`, `domain` decodes them) and anything that computes: what `domain`
+//! has computed is only put into words here.
 
+mod computed;
 pub mod ranking;
 pub mod topics;
+
+pub use computed::Scope;

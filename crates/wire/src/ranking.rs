@@ -19,12 +19,18 @@ pub struct Ranking {
     pub data_through: String,
     /// Name of the formula.
     pub formula: String,
-    /// Id of the published snapshot; it never changes.
-    pub snapshot: String,
+    /// Id of the published snapshot, which never changes; `null` where the ranking was computed for the question.
+    pub snapshot: Option<String>,
+    /// Whether the team had no event yet at T: there was nothing to rank.
+    #[serde(default)]
+    pub before_first_event: bool,
     /// Whether the population is large enough to rank.
     pub confidence: Confidence,
-    /// The parameters of the formula that were in force at T.
+    /// The parameters of the formula that were in force at T, or that were asked for instead.
     pub parameters: Parameters,
+    /// What an account of each tier weighs.
+    #[serde(default)]
+    pub tier_weights: TierWeights,
     /// The accounts that the shares are shares of.
     pub population: Population,
     /// The features to choose from, best first.
@@ -34,6 +40,9 @@ pub struct Ranking {
     /// How far the weight of stated demand can move before another feature takes the first place; `null` if nothing is
     /// listed.
     pub sensitivity: Option<Sensitivity>,
+    /// Features that the catalog merges in a circle: they stay unmerged until somebody breaks it. One list for each circle.
+    #[serde(default)]
+    pub merge_cycles: Vec<Vec<String>>,
     /// Where the next page starts; `null` on the last page.
     pub next_cursor: Option<String>,
 }
@@ -65,6 +74,24 @@ pub struct Parameters {
     pub need_weight: f64,
     /// Confidence level of the intervals.
     pub confidence: f64,
+}
+
+/// What an account of each tier weighs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TierWeights {
+    /// An account of tier standard.
+    pub standard: f64,
+    /// An account of tier growth.
+    pub growth: f64,
+    /// An account of tier enterprise.
+    pub enterprise: f64,
+}
+
+impl Default for TierWeights {
+    /// The usual ones: those of every published ranking.
+    fn default() -> Self {
+        Self { standard: 1.0, growth: 2.0, enterprise: 3.0 }
+    }
 }
 
 /// The team's active accounts.

@@ -34,6 +34,9 @@ pub struct ApiConfig {
     /// So many latest snapshots of each team are held, so that a reader who pages through one can finish.
     #[arg(id = "api_snapshots_kept_max", long = "api-snapshots-kept-max", env = "FLYWHEEL_API_SNAPSHOTS_KEPT_MAX", default_value_t = ApiConfig::default().snapshots_kept_max)]
     pub snapshots_kept_max: usize,
+    /// So many answers are computed from ClickHouse at once; more wait their turn.
+    #[arg(id = "api_computed_in_flight_max", long = "api-computed-in-flight-max", env = "FLYWHEEL_API_COMPUTED_IN_FLIGHT_MAX", default_value_t = ApiConfig::default().computed_in_flight_max)]
+    pub computed_in_flight_max: usize,
 }
 
 impl Default for ApiConfig {
@@ -46,6 +49,7 @@ impl Default for ApiConfig {
             connections_max: 4_096,
             teams_max: 10_000,
             snapshots_kept_max: 16,
+            computed_in_flight_max: 4,
         }
     }
 }
@@ -69,6 +73,7 @@ impl ApiConfig {
             ("--api-connections-max", self.connections_max == 0),
             ("--api-teams-max", self.teams_max == 0),
             ("--api-snapshots-kept-max", self.snapshots_kept_max == 0),
+            ("--api-computed-in-flight-max", self.computed_in_flight_max == 0),
         ];
         for (flag, zero) in limits {
             if zero {

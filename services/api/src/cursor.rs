@@ -1,7 +1,7 @@
 //! Where the next page of a list starts: opaque to the reader, who sends it back as it came.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::ids::TeamId;
+use domain::{ids::TeamId, time::Timestamp};
 
 /// A cursor is no longer than this, in bytes, so that nobody makes us decode more.
 const BYTES_MAX: usize = 512;
@@ -11,6 +11,8 @@ const BYTES_MAX: usize = 512;
 pub(crate) enum Cursor {
     /// In the ranking that `snapshot` names, at its `start`th feature. The numbers stay those of the first page.
     Ranking { snapshot: String, start: usize },
+    /// In the ranking computed for this instant, at its `start`th feature. The rest of the question comes with the cursor.
+    Computed { as_of: Timestamp, start: usize },
     /// In the list of teams, after `team`.
     Teams { after: TeamId },
 }
@@ -23,6 +25,7 @@ impl Cursor {
     pub(crate) fn encode(&self) -> String {
         let text = match self {
             Self::Ranking { snapshot, start } => format!("r1 {snapshot} {start}"),
+            Self::Computed { as_of, start } => format!("c1 {} {start}", as_of.0),
             Self::Teams { after } => format!("t1 {after}"),
         };
         URL_SAFE_NO_PAD.encode(text)
@@ -37,6 +40,9 @@ impl Cursor {
         let mut words = text.split(' ');
         let decoded = match (words.next()?, words.next()?, words.next()) {
             ("r1", snapshot, Some(start)) => Self::ranking(snapshot, start.parse().ok()?),
+            ("c1", as_of, Some(start)) => {
+                Self::Computed { as_of: Timestamp(as_of.parse().ok()?), start: start.parse().ok()? }
+            }
             ("t1", team, None) => Self::Teams { after: team.parse().ok()? },
             _ => return None,
         };
@@ -50,7 +56,9 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_as_it_went() {
-        for cursor in [Cursor::ranking("01JD-x:9", 50), Cursor::Teams { after: "dynamodb".parse().unwrap() }] {
+        let computed = Cursor::Computed { as_of: Timestamp(1_796_083_200_000_001), start: 200 };
+        for cursor in [Cursor::ranking("01JD-x:9", 50), computed, Cursor::Teams { after: "dynamodb".parse().unwrap() }]
+        {
             assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
         }
     }

@@ -35,6 +35,14 @@ pub enum Error {
         /// The feature asked for.
         feature: String,
     },
+    /// The team never published this ranking.
+    #[error("team {team:?} never published a ranking {snapshot:?}")]
+    UnknownSnapshot {
+        /// The team asked for.
+        team: String,
+        /// The snapshot asked for.
+        snapshot: String,
+    },
     /// Parameters of the query or the path are unknown or wrong.
     #[error("{}", sentence(.0))]
     Parameters(Vec<ParameterError>),
@@ -53,6 +61,17 @@ pub enum Error {
     /// The rankings are still being read.
     #[error("the rankings are still being read from Kafka; try again in a second")]
     Loading,
+    /// Too few accounts: the numbers could be those of one customer.
+    #[error("segment {segment:?} has fewer than {accounts_min} active accounts then; its numbers are not shown")]
+    Withheld {
+        /// The segment asked for.
+        segment: String,
+        /// So many accounts must be active in it.
+        accounts_min: u64,
+    },
+    /// What the answer is computed from cannot be read now.
+    #[error("the answer is computed from ClickHouse, which cannot be read now; try again in a second")]
+    HistoryAway,
     /// Some part of the process cannot do its work.
     #[error("not ready: {}", names(.0))]
     Unready(BTreeMap<&'static str, String>),
@@ -77,16 +96,25 @@ impl Error {
         Self::Internal
     }
 
+    /// Logs why ClickHouse could not be read, which the client does not get to see.
+    pub(crate) fn history_away(cause: &anyhow::Error) -> Self {
+        tracing::warn!(error = format!("{cause:#}"), "an answer could not be computed");
+        Self::HistoryAway
+    }
+
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "Unknown path"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::UnknownTeam { .. } => (StatusCode::NOT_FOUND, "unknown-team", "Unknown team"),
             Self::UnknownFeature { .. } => (StatusCode::NOT_FOUND, "unknown-feature", "Unknown feature"),
+            Self::UnknownSnapshot { .. } => (StatusCode::NOT_FOUND, "unknown-snapshot", "Unknown snapshot"),
             Self::Parameters(_) => (StatusCode::BAD_REQUEST, "invalid-parameters", "Invalid parameters"),
             Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "URI too long"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
             Self::Loading => (StatusCode::SERVICE_UNAVAILABLE, "loading", "Still loading"),
+            Self::Withheld { .. } => (StatusCode::FORBIDDEN, "withheld", "Withheld"),
+            Self::HistoryAway => (StatusCode::SERVICE_UNAVAILABLE, "history-away", "History away"),
             Self::Unready(_) => (StatusCode::SERVICE_UNAVAILABLE, "unready", "Not ready"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
             Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "timeout", "Timed out"),

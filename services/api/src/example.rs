@@ -2,7 +2,7 @@
 
 use wire::ranking::{
     Confidence, Contributions, Demand, Item, Need, Outside, Parameters, Population, Ranking, Reading, Sensitivity,
-    Status,
+    Status, TierWeights,
 };
 
 /// The ranking of a team whose customers ask for one thing and need another.
@@ -13,7 +13,8 @@ pub(crate) fn ranking() -> Ranking {
         as_of: "2026-11-21T18:00:00Z".into(),
         data_through: "2026-11-21T17:59:59.482113Z".into(),
         formula: "v1".into(),
-        snapshot: "20261121T180000Z-3f1f0c0a9d11".into(),
+        snapshot: Some("20261121T180000Z-3f1f0c0a9d11".into()),
+        before_first_event: false,
         confidence: Confidence::Ok,
         parameters: Parameters {
             activity_window_days: 90.0,
@@ -24,6 +25,7 @@ pub(crate) fn ranking() -> Ranking {
             need_weight: 0.4,
             confidence: 0.95,
         },
+        tier_weights: TierWeights::default(),
         population: Population { accounts: 100, used: 100, weight: 120.0, effective: 80.0 },
         items: vec![secondary_indexes(), multi_region()],
         iterate: Vec::new(),
@@ -34,6 +36,7 @@ pub(crate) fn ranking() -> Ranking {
             demand_weight_high: 0.683739166,
             first_above: Some("multi-region".into()),
         }),
+        merge_cycles: Vec::new(),
         next_cursor: None,
     }
 }

@@ -1,12 +1,16 @@
-//! The query API: what a team should build next, answered over HTTP from memory.
+//! The query API: what a team should build next, answered over HTTP.
 //!
-//! A follower reads the rankings topic into a [`store`]; the [`router`] answers from the store alone, so that a read
-//! never waits for Kafka or ClickHouse. What the answers mean is in `docs/api.md`, their shape in `schemas/openapi.json`.
+//! A follower reads the rankings topic into a [`store`]; the [`router`] answers what is current from that alone, so that
+//! a hot read never waits for Kafka or ClickHouse. What was, and what would be under other assumptions, is computed for
+//! the question: see [`history`]. What the answers mean is in `docs/api.md`, their shape in `schemas/openapi.json`.
 
 use std::sync::Arc;
 
 use anyhow::Context;
-use kit::{config::KafkaConfig, health::Health};
+use kit::{
+    config::{ClickHouseConfig, KafkaConfig},
+    health::Health,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +20,7 @@ mod envelope;
 pub mod error;
 mod example;
 mod follower;
+pub mod history;
 mod limits;
 mod metrics;
 mod page;
@@ -30,6 +35,7 @@ pub mod store;
 mod telemetry;
 
 pub use config::ApiConfig;
+use history::History;
 use router::AppState;
 use store::Store;
 
@@ -40,6 +46,7 @@ use store::Store;
 pub async fn run(
     config: ApiConfig,
     kafka: KafkaConfig,
+    clickhouse: ClickHouseConfig,
     health: Health,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -47,7 +54,7 @@ pub async fn run(
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("cannot listen on {}: free the port or choose another address with --api-listen", config.listen)
     })?;
-    run_on(listener, config, kafka, health, shutdown).await
+    run_on(listener, config, kafka, clickhouse, health, shutdown).await
 }
 
 /// [`run`] on a listener that is bound already, whatever address the configuration names.
@@ -58,13 +65,14 @@ pub async fn run_on(
     listener: TcpListener,
     config: ApiConfig,
     kafka: KafkaConfig,
+    clickhouse: ClickHouseConfig,
     health: Health,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let store = Arc::new(Store::new(config.teams_max, config.snapshots_kept_max));
     let part = health.part("api");
     metrics::observe(&store);
-    let state = AppState::new(Arc::clone(&store), health);
+    let state = AppState::new(Arc::clone(&store), History::new(kit::clickhouse::client(&clickhouse), &config), health);
     tracing::info!(server.address = %listener.local_addr().context("cannot read the listener's address")?, "api is listening");
     // A follower that fails takes the server with it: answers that nothing refreshes must not pass for current ones.
     let stop = shutdown.child_token();

@@ -18,23 +18,40 @@ pub(crate) struct Page {
     pub(crate) etag: HeaderValue,
 }
 
-/// Up to `limit` features of `ranking` from the `start`th on, counting first through `items` and then through `iterate`.
-pub(crate) fn encode(ranking: &Ranking, start: usize, limit: usize) -> Result<Page, serde_json::Error> {
+/// A page of a published ranking.
+pub(crate) fn published(
+    ranking: &Ranking,
+    snapshot: &str,
+    start: usize,
+    limit: usize,
+) -> Result<Page, serde_json::Error> {
+    let (page, end) = cut(ranking, start, limit, |next| Cursor::ranking(snapshot, next));
+    Ok(Page {
+        body: Bytes::from(serde_json::to_vec(&page)?),
+        etag: Published::etag(snapshot, &format!("{start}-{end}")),
+    })
+}
+
+/// Up to `limit` features of `ranking` from the `start`th on, counting first through `items` and then through `iterate`; and
+/// where the page ends.
+pub(crate) fn cut(
+    ranking: &Ranking,
+    start: usize,
+    limit: usize,
+    cursor: impl FnOnce(usize) -> Cursor,
+) -> (Ranking, usize) {
     let items = ranking.items.len();
     let features = items + ranking.iterate.len();
     let start = start.min(features);
     let end = start.saturating_add(limit).min(features);
-    let next = (end < features).then(|| Cursor::ranking(&ranking.snapshot, end).encode());
+    let next = (end < features).then(|| cursor(end).encode());
     let page = Ranking {
         items: ranking.items[start.min(items)..end.min(items)].to_vec(),
         iterate: ranking.iterate[start.max(items) - items..end.max(items) - items].to_vec(),
         next_cursor: next,
         ..without_lists(ranking)
     };
-    Ok(Page {
-        body: Bytes::from(serde_json::to_vec(&page)?),
-        etag: Published::etag(&ranking.snapshot, &format!("{start}-{end}")),
-    })
+    (page, end)
 }
 
 /// The ranking without its lists: cloning them whole to drop them would cost more than the page.
@@ -52,6 +69,9 @@ fn without_lists(ranking: &Ranking) -> Ranking {
         items: Vec::new(),
         iterate: Vec::new(),
         sensitivity: ranking.sensitivity.clone(),
+        merge_cycles: ranking.merge_cycles.clone(),
+        tier_weights: ranking.tier_weights.clone(),
+        before_first_event: ranking.before_first_event,
         next_cursor: None,
     }
 }

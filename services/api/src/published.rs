@@ -14,6 +14,7 @@ use crate::page::{self, Page};
 pub struct Published {
     team: TeamId,
     as_of: Timestamp,
+    snapshot: String,
     ranking: Ranking,
     first_page: Page,
 }
@@ -57,19 +58,22 @@ impl Published {
     pub fn new(ranking: Ranking) -> Result<Self, Unusable> {
         let team = ranking.team.parse().map_err(Unusable::Team)?;
         let as_of = Timestamp::parse_rfc3339(&ranking.as_of).map_err(Unusable::AsOf)?;
-        if !is_snapshot(&ranking.snapshot) {
-            return Err(Unusable::Snapshot);
-        }
+        let snapshot = ranking.snapshot.clone().filter(|id| is_snapshot(id)).ok_or(Unusable::Snapshot)?;
         if ranking.segment.is_some() {
             return Err(Unusable::Segment);
         }
-        let first_page = page::encode(&ranking, 0, page::ITEMS_DEFAULT).map_err(Unusable::Encode)?;
-        Ok(Self { team, as_of, ranking, first_page })
+        let first_page = page::published(&ranking, &snapshot, 0, page::ITEMS_DEFAULT).map_err(Unusable::Encode)?;
+        Ok(Self { team, as_of, snapshot, ranking, first_page })
     }
 
     /// The ranking itself.
     pub fn ranking(&self) -> &Ranking {
         &self.ranking
+    }
+
+    /// The snapshot's id.
+    pub fn snapshot(&self) -> &str {
+        &self.snapshot
     }
 
     /// The instant that the ranking is computed for.
@@ -101,7 +105,7 @@ impl Published {
         if start == 0 && (limit == page::ITEMS_DEFAULT || whole) {
             return Ok(self.first_page.clone());
         }
-        page::encode(&self.ranking, start, limit)
+        page::published(&self.ranking, &self.snapshot, start, limit)
     }
 
     /// The entity tag of what `part` shows of this snapshot. It is weak: it says nothing of `data_through`.

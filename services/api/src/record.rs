@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(reason(key, TYPE, Some(b"{}")), "value");
         assert_eq!(reason(Some(b"lambda"), TYPE, Some(&valid)), "team");
         assert_eq!(reason(key, TYPE, Some(&value(|ranking| ranking.as_of = "now".into()))), "unusable");
-        assert_eq!(reason(key, TYPE, Some(&value(|ranking| ranking.snapshot = "a\nb".into()))), "unusable");
+        assert_eq!(reason(key, TYPE, Some(&value(|ranking| ranking.snapshot = Some("a\nb".into())))), "unusable");
         assert_eq!(reason(key, TYPE, Some(&value(|ranking| ranking.segment = Some("eu".into())))), "unusable");
         assert_eq!(reason(Some(b"A"), TYPE, Some(&value(|ranking| ranking.team = "A".into()))), "unusable");
     }

@@ -17,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiConfig, envelope,
     error::{Error, ParameterError},
+    history::History,
     limits::{self, Limits},
     metrics::HttpMetrics,
     problem::Problem,
@@ -27,9 +28,10 @@ use crate::{
 };
 
 /// What the handlers share. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AppState {
     pub(crate) store: Arc<Store>,
+    pub(crate) history: History,
     pub(crate) health: Health,
     pub(crate) openapi: Bytes,
 }
@@ -59,6 +61,7 @@ fn paths() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(teams::list))
         .routes(routes!(rankings::current))
+        .routes(routes!(rankings::snapshot))
         .routes(routes!(features::evidence))
         .routes(routes!(probes::livez))
         .routes(routes!(probes::readyz))
@@ -82,9 +85,9 @@ pub fn openapi() -> Vec<u8> {
 }
 
 impl AppState {
-    /// The state of an API that answers from `store` and reports `health`.
-    pub fn new(store: Arc<Store>, health: Health) -> Self {
-        Self { store, health, openapi: Bytes::from(openapi()) }
+    /// The state of an API that answers from `store` what is current, from `history` what was, and reports `health`.
+    pub fn new(store: Arc<Store>, history: History, health: Health) -> Self {
+        Self { store, history, health, openapi: Bytes::from(openapi()) }
     }
 
     /// The team's current ranking.

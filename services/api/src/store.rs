@@ -53,7 +53,7 @@ impl Store {
                     return Offered::Older;
                 }
                 // The same record read again.
-                if published.ranking().snapshot == current.ranking().snapshot {
+                if published.snapshot() == current.snapshot() {
                     snapshots.pop_back();
                 }
             }
@@ -93,7 +93,7 @@ impl Store {
     /// A ranking of the team that was current a while ago.
     pub fn snapshot(&self, team: &str, snapshot: &str) -> Option<Arc<Published>> {
         let held = self.read();
-        held.teams.get(team)?.iter().find(|published| published.ranking().snapshot == snapshot).cloned()
+        held.teams.get(team)?.iter().find(|published| published.snapshot() == snapshot).cloned()
     }
 
     /// Current rankings of up to `limit` teams in the order of their ids, and whether there are more.
@@ -139,7 +139,7 @@ mod tests {
     fn published(team: &str, snapshot: &str, as_of: &str) -> Published {
         let ranking = wire::ranking::Ranking {
             team: team.to_owned(),
-            snapshot: snapshot.to_owned(),
+            snapshot: Some(snapshot.to_owned()),
             as_of: as_of.to_owned(),
             ..example::ranking()
         };
@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn current(store: &Store, team: &str) -> Option<String> {
-        store.current(team).map(|published| published.ranking().snapshot.clone())
+        store.current(team).map(|published| published.snapshot().to_owned())
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub struct Api {
     #[command(flatten)]
     pub process: Process,
     #[command(flatten)]
+    pub clickhouse: ClickHouseArgs,
+    #[command(flatten)]
     pub api: api::config::ApiConfig,
 }
 
@@ -177,6 +179,12 @@ pub struct ClickHouseArgs {
     /// That user's password.
     #[arg(long, env = "FLYWHEEL_CLICKHOUSE_RANKER_PASSWORD", hide_env_values = true)]
     clickhouse_ranker_password: Option<Secret>,
+    /// User that answers questions.
+    #[arg(long, env = "FLYWHEEL_CLICKHOUSE_API_USER")]
+    clickhouse_api_user: Option<String>,
+    /// That user's password.
+    #[arg(long, env = "FLYWHEEL_CLICKHOUSE_API_PASSWORD", hide_env_values = true)]
+    clickhouse_api_password: Option<Secret>,
 }
 
 impl ClickHouseArgs {
@@ -193,6 +201,11 @@ impl ClickHouseArgs {
     /// As the user that ranks.
     pub fn ranker(&self) -> ClickHouseConfig {
         self.as_user(self.clickhouse_ranker_user.as_ref(), self.clickhouse_ranker_password.as_ref())
+    }
+
+    /// As the user that answers questions.
+    pub fn api(&self) -> ClickHouseConfig {
+        self.as_user(self.clickhouse_api_user.as_ref(), self.clickhouse_api_password.as_ref())
     }
 
     /// A role's own password goes with its own user; the shared one never does.

@@ -16,7 +16,7 @@ pub(crate) async fn run(options: Run, metrics: Metrics, shutdown: CancellationTo
     let (ingest_user, ranker_user) = (clickhouse.ingest(), clickhouse.ranker());
     host.roles.spawn("ingest", ingest::run(ingest, kafka.clone(), ingest_user, health.clone(), token.clone()));
     host.roles.spawn("ranker", ranker::run(ranker, kafka.clone(), ranker_user, health.clone(), token.clone()));
-    host.roles.spawn("api", api::run(api, kafka, health, token));
+    host.roles.spawn("api", api::run(api, kafka, clickhouse.api(), health, token));
     host.join().await
 }
 
@@ -38,13 +38,13 @@ pub(crate) async fn rank(options: Rank, metrics: Metrics, shutdown: Cancellation
     host.join().await
 }
 
-/// `flywheel api`. Its answers come from memory, so ClickHouse is none of its readiness.
+/// `flywheel api`. Its hot reads come from memory, so ClickHouse is none of its readiness.
 pub(crate) async fn api(options: Api, metrics: Metrics, shutdown: CancellationToken) -> anyhow::Result<()> {
     options.api.check()?;
-    let Api { process, api } = options;
+    let Api { process, clickhouse, api } = options;
     let mut host = Host::start(process, None, metrics, shutdown).await?;
     let (kafka, health) = (host.process.kafka.clone(), host.health.clone());
-    host.roles.spawn("api", api::run(api, kafka, health, host.shutdown.clone()));
+    host.roles.spawn("api", api::run(api, kafka, clickhouse.api(), health, host.shutdown.clone()));
     host.join().await
 }
 

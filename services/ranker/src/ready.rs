@@ -52,12 +52,13 @@ impl Ready {
     ) -> anyhow::Result<Self> {
         let json = serde_json::to_string(ranking).context("cannot serialize the ranking")?;
         ensure!(json.len() <= DOCUMENT_BYTES_MAX, TooLarge { bytes: json.len() });
-        let row = SnapshotRow::new(as_of, data_through, ranking, json.clone());
+        let snapshot = ranking.snapshot.clone().context("the ranking has no snapshot's id")?;
+        let row = SnapshotRow::new(as_of, data_through, &snapshot, ranking, json.clone());
         Ok(Self {
-            id: format!("{team}/{}", ranking.snapshot),
+            id: format!("{team}/{snapshot}"),
             time: as_of.to_rfc3339(),
             json,
-            snapshot: ranking.snapshot.clone(),
+            snapshot,
             row: Some(Box::new(row)),
             team,
             as_of,

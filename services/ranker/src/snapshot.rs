@@ -50,7 +50,13 @@ pub(crate) struct SnapshotRow {
 }
 
 impl SnapshotRow {
-    pub(crate) fn new(as_of: Timestamp, data_through: Timestamp, ranking: &Ranking, document: String) -> Self {
+    pub(crate) fn new(
+        as_of: Timestamp,
+        data_through: Timestamp,
+        snapshot: &str,
+        ranking: &Ranking,
+        document: String,
+    ) -> Self {
         let all: Vec<(&'static str, &Item)> = ranking
             .items
             .iter()
@@ -65,7 +71,7 @@ impl SnapshotRow {
             team: ranking.team.clone(),
             as_of: as_of.0,
             data_through: data_through.0,
-            snapshot: ranking.snapshot.clone(),
+            snapshot: snapshot.to_owned(),
             accounts: ranking.population.accounts,
             effective: ranking.population.effective,
             document,

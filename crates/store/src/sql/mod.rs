@@ -24,6 +24,17 @@ SELECT toUnixTimestamp64Micro(min(time)), count() FROM
     UNION ALL SELECT time FROM accounts WHERE time > as_of
 )";
 
+pub(crate) const BEGUN: &str = "
+WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of
+SELECT count() > 0 FROM
+(
+    SELECT 1 FROM requests WHERE team = {team:String} AND time <= as_of LIMIT 1
+    UNION ALL SELECT 1 FROM usage_months WHERE team = {team:String} AND first <= as_of LIMIT 1
+    UNION ALL SELECT 1 FROM needs WHERE team = {team:String} AND time <= as_of LIMIT 1
+    UNION ALL SELECT 1 FROM teams WHERE team = {team:String} AND time <= as_of LIMIT 1
+    UNION ALL SELECT 1 FROM features WHERE team = {team:String} AND time <= as_of LIMIT 1
+)";
+
 pub(crate) const TEAM_EVENTS: &str = "
 SELECT toUnixTimestamp64Micro(teams.time) AS time, source, id, name, segments,
     activity_window_days, half_life_days, need_window_days, need_min_count, demand_weight, need_weight

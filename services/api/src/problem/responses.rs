@@ -8,7 +8,10 @@ use utoipa::{
 };
 
 use super::Problem;
-use crate::error::{Error, ParameterError};
+use crate::{
+    error::{Error, ParameterError},
+    history::ACCOUNTS_SHOWN_MIN,
+};
 
 /// What any path may answer.
 pub(crate) struct Always;
@@ -19,8 +22,11 @@ pub(crate) struct WhenUnready;
 /// Errors of a list.
 pub(crate) struct OfList;
 
-/// Errors of a team's list.
-pub(crate) struct OfTeamList;
+/// Errors of a team's ranking.
+pub(crate) struct OfRanking;
+
+/// Errors of a team's snapshot.
+pub(crate) struct OfSnapshot;
 
 /// Errors of a team's feature.
 pub(crate) struct OfFeature;
@@ -46,24 +52,49 @@ impl IntoResponses for OfList {
     }
 }
 
-impl IntoResponses for OfTeamList {
+impl IntoResponses for OfRanking {
     fn responses() -> Responses {
-        let team = Error::UnknownTeam { team: "dynamo".to_owned() };
+        let withheld = Error::Withheld { segment: "retail".to_owned(), accounts_min: ACCOUNTS_SHOWN_MIN };
+        describe(always().into_iter().chain(of_history()).chain([
+            wrong("as_of", "is in the future: it is 2026-11-21T18:00:00Z now"),
+            unknown_team(),
+            withheld,
+        ]))
+    }
+}
+
+impl IntoResponses for OfSnapshot {
+    fn responses() -> Responses {
+        let snapshot = Error::UnknownSnapshot {
+            team: "dynamodb".to_owned(),
+            snapshot: "20261121T180000Z-000000000000".to_owned(),
+        };
         describe(always().into_iter().chain([
             Error::Loading,
+            Error::HistoryAway,
             wrong("as_of", "is not a parameter of this path; there are limit and cursor"),
-            team,
+            unknown_team(),
+            snapshot,
         ]))
     }
 }
 
 impl IntoResponses for OfFeature {
     fn responses() -> Responses {
-        let team = Error::UnknownTeam { team: "dynamo".to_owned() };
         let feature = Error::UnknownFeature { team: "dynamodb".to_owned(), feature: "teleport".to_owned() };
         let unknown = wrong("as_of", "is not a parameter of this path; there are none here");
-        describe(always().into_iter().chain([Error::Loading, unknown, team, feature]))
+        describe(always().into_iter().chain([Error::Loading, unknown, unknown_team(), feature]))
     }
+}
+
+/// What any answer that is computed may fail at.
+fn of_history() -> [Error; 3] {
+    let silent = "has not reported yet how far it has read every partition".to_owned();
+    [Error::Loading, Error::HistoryAway, Error::Unready(BTreeMap::from([("ingest", silent)]))]
+}
+
+fn unknown_team() -> Error {
+    Error::UnknownTeam { team: "dynamo".to_owned() }
 }
 
 fn always() -> [Error; 5] {

@@ -72,7 +72,7 @@ pub(crate) async fn evidence(
         .feature(feature.as_str())
         .ok_or_else(|| Error::UnknownFeature { team: team.to_string(), feature: feature.to_string() })?;
     let body = serde_json::to_vec(&describe(&published, listed, item)).map_err(Error::internal)?;
-    Ok(tagged(&headers, Published::etag(&published.ranking().snapshot, feature.as_str()), || Bytes::from(body)))
+    Ok(tagged(&headers, Published::etag(published.snapshot(), feature.as_str()), || Bytes::from(body)))
 }
 
 fn describe<'a>(published: &'a Published, listed: Listed, item: &'a Item) -> Evidence<'a> {
@@ -84,7 +84,7 @@ fn describe<'a>(published: &'a Published, listed: Listed, item: &'a Item) -> Evi
         as_of: &ranking.as_of,
         data_through: &ranking.data_through,
         formula: &ranking.formula,
-        snapshot: &ranking.snapshot,
+        snapshot: published.snapshot(),
         confidence: ranking.confidence,
         parameters: &ranking.parameters,
         population: &ranking.population,

@@ -66,7 +66,7 @@ pub(crate) async fn list(State(state): State<AppState>, query: PageQuery) -> Res
     let after = match query.cursor {
         None => None,
         Some(Cursor::Teams { after }) => Some(after),
-        Some(Cursor::Ranking { .. }) => return Err(foreign_cursor()),
+        Some(Cursor::Ranking { .. } | Cursor::Computed { .. }) => return Err(foreign_cursor()),
     };
     let (page, more) = state.store.teams(after.as_ref(), query.limit);
     let next = page.last().filter(|_| more).map(|last| Cursor::Teams { after: last.team().clone() }.encode());
@@ -80,7 +80,7 @@ fn summary(published: &Published) -> TeamSummary {
         as_of: ranking.as_of.clone(),
         data_through: ranking.data_through.clone(),
         formula: ranking.formula.clone(),
-        snapshot: ranking.snapshot.clone(),
+        snapshot: published.snapshot().to_owned(),
         confidence: ranking.confidence,
         accounts: ranking.population.accounts,
         items: ranking.items.len(),

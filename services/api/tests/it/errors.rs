@@ -24,7 +24,8 @@ async fn what_is_not_there_is_named() {
 #[tokio::test]
 async fn wrong_parameters_are_named_all_at_once_with_what_they_take() {
     let api = api().await;
-    let wrong = "/v1/teams/dynamodb/rankings?limit=0&cursor=nonsense&as_of=2026-01-01T00:00:00Z&limit=3";
+    let wrong =
+        "/v1/teams/dynamodb/rankings?limit=0&cursor=nonsense&asof=2026-01-01T00:00:00Z&as_of=now&need_weight=2&limit=3";
     insta::assert_json_snapshot!("wrong_parameters", api.problem(wrong).await);
     insta::assert_json_snapshot!("no_parameters_here", api.problem("/v1/teams/dynamodb/features/f1?as_of=now").await);
     insta::assert_json_snapshot!("wrong_ids", api.problem("/v1/teams/Dynamo%20DB/features/a%2Fb").await);
@@ -109,4 +110,32 @@ async fn the_request_id_comes_back_if_it_is_fit_to_log() {
         let replaced = api.send(Method::GET, "/v2", &[("x-request-id", unfit)]).await;
         assert_eq!(replaced.headers()["x-request-id"].len(), 36, "{unfit}");
     }
+}
+
+/// What is current is answered from memory; only what is computed for the question needs ClickHouse.
+#[tokio::test]
+async fn without_clickhouse_only_what_is_computed_has_no_answer() {
+    let api = api().await;
+    assert_eq!(api.get("/v1/teams/dynamodb/rankings").await.status(), StatusCode::OK);
+    assert_eq!(api.get("/v1/teams/dynamodb/rankings/s1").await.status(), StatusCode::OK);
+    for path in [
+        "/v1/teams/dynamodb/rankings?as_of=2026-01-01T00:00:00Z",
+        "/v1/teams/dynamodb/rankings?segment=retail",
+        "/v1/teams/dynamodb/rankings?demand_weight=0.5",
+        "/v1/teams/dynamodb/rankings/20251231T120000Z-000000000000",
+    ] {
+        let problem = api.problem(path).await;
+        assert_eq!(
+            (&problem["status"], &problem["type"]),
+            (&503.into(), &"urn:flywheel:problem:history-away".into()),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_no_ranking_can_have_is_unknown() {
+    let api = api().await;
+    let problem = api.problem("/v1/teams/dynamodb/rankings/nonsense").await;
+    assert_eq!((&problem["status"], &problem["type"]), (&404.into(), &"urn:flywheel:problem:unknown-snapshot".into()));
 }

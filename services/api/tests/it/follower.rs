@@ -4,7 +4,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use api::ApiConfig;
 use futures::future::join_all;
-use kit::{config::KafkaConfig, health::Health};
+use kit::{
+    config::{ClickHouseConfig, KafkaConfig, Secret},
+    health::Health,
+};
 use rdkafka::{
     ClientConfig,
     message::{Header, OwnedHeaders},
@@ -46,8 +49,20 @@ impl Role {
         let shutdown = CancellationToken::new();
         // In flight together, in this order: one client's records of one partition stay in order.
         join_all(records.iter().map(|(team, ranking)| send(&producer, team, ranking.as_ref()))).await;
-        let role =
-            api::run_on(listener, ApiConfig::default(), KafkaConfig { brokers }, Health::default(), shutdown.clone());
+        let nowhere = ClickHouseConfig {
+            url: "http://127.0.0.1:1".to_owned(),
+            database: "flywheel".to_owned(),
+            user: "default".to_owned(),
+            password: Secret::default(),
+        };
+        let role = api::run_on(
+            listener,
+            ApiConfig::default(),
+            KafkaConfig { brokers },
+            nowhere,
+            Health::default(),
+            shutdown.clone(),
+        );
         Self { client: reqwest::Client::new(), address, shutdown, task: tokio::spawn(role), cluster, producer }
     }
 

@@ -42,15 +42,18 @@ async fn every_answer_is_described_with_an_example() {
     }
     let expected = [
         "body-too-large",
+        "history-away",
         "internal",
         "invalid-parameters",
         "loading",
         "overloaded",
         "timeout",
         "unknown-feature",
+        "unknown-snapshot",
         "unknown-team",
         "unready",
         "uri-too-long",
+        "withheld",
     ];
     assert_eq!(kinds, expected.map(str::to_owned).into());
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api::{
     ApiConfig,
+    history::History,
     published::Published,
     router::{AppState, router},
     store::{Offered, Store},
@@ -12,7 +13,9 @@ use kit::health::Health;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::AbortHandle};
-use wire::ranking::{Confidence, Contributions, Demand, Item, Need, Outside, Parameters, Population, Ranking, Status};
+use wire::ranking::{
+    Confidence, Contributions, Demand, Item, Need, Outside, Parameters, Population, Ranking, Status, TierWeights,
+};
 
 pub(crate) struct Api {
     pub(crate) store: Arc<Store>,
@@ -41,7 +44,7 @@ impl Api {
         let health = Health::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let router = router(AppState::new(Arc::clone(&store), health.clone()), &config);
+        let router = router(AppState::new(Arc::clone(&store), nowhere(&config), health.clone()), &config);
         let server = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
         Self { store, health, base, client: reqwest::Client::new(), server }
     }
@@ -84,6 +87,11 @@ impl Api {
     }
 }
 
+/// A history that nobody keeps: nothing listens at its address.
+fn nowhere(config: &ApiConfig) -> History {
+    History::new(clickhouse::Client::default().with_url("http://127.0.0.1:1"), config)
+}
+
 /// A ranking of `team` with features `f1` to `f<items>` to choose from and `l1` to `l<launched>` launched.
 pub(crate) fn ranking(team: &str, snapshot: &str, as_of: &str, items: u32, launched: u32) -> Ranking {
     Ranking {
@@ -92,7 +100,8 @@ pub(crate) fn ranking(team: &str, snapshot: &str, as_of: &str, items: u32, launc
         as_of: as_of.to_owned(),
         data_through: as_of.to_owned(),
         formula: "v1".to_owned(),
-        snapshot: snapshot.to_owned(),
+        snapshot: Some(snapshot.to_owned()),
+        before_first_event: false,
         confidence: Confidence::Ok,
         parameters: Parameters {
             activity_window_days: 90.0,
@@ -103,10 +112,12 @@ pub(crate) fn ranking(team: &str, snapshot: &str, as_of: &str, items: u32, launc
             need_weight: 0.4,
             confidence: 0.95,
         },
+        tier_weights: TierWeights::default(),
         population: Population { accounts: 100, used: 90, weight: 120.0, effective: 80.0 },
         items: (1..=items).map(|rank| item("f", rank, Status::Proposed)).collect(),
         iterate: (1..=launched).map(|rank| item("l", rank, Status::Launched)).collect(),
         sensitivity: None,
+        merge_cycles: Vec::new(),
         next_cursor: None,
     }
 }

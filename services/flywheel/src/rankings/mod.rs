@@ -71,7 +71,7 @@ async fn watch(args: &Args, client: &Client, screen: &mut Screen, shutdown: &Can
         };
         match answer {
             Answer::Ranking(ranking) => {
-                let changed = shown.as_deref() != Some(ranking.snapshot.as_str());
+                let changed = shown.as_ref() != Some(&ranking.snapshot);
                 if args.json {
                     if changed {
                         screen.print(&document(&ranking, false)?)?;

@@ -48,7 +48,10 @@ fn header(ranking: &Ranking, view: &View, ink: &Ink) -> Vec<String> {
         format!("{}{scope}", ink.bold(&printable(&ranking.team))),
         format!("as of {}", printable(&ranking.as_of)),
         format!("data through {}", age(&ranking.data_through, view.now)),
-        format!("snapshot {}", printable(&ranking.snapshot)),
+        match &ranking.snapshot {
+            Some(snapshot) => format!("snapshot {}", printable(snapshot)),
+            None => "computed for the question".to_owned(),
+        },
     ];
     let accounts = [
         format!("{} accounts active within {} d", population.accounts, p.activity_window_days),
@@ -237,7 +240,10 @@ mod tests {
             as_of: "2026-01-31T12:00:00Z".to_owned(),
             data_through: "2026-01-31T11:59:58Z".to_owned(),
             formula: "v1".to_owned(),
-            snapshot: "s1".to_owned(),
+            snapshot: Some("s1".to_owned()),
+            before_first_event: false,
+            tier_weights: wire::ranking::TierWeights::default(),
+            merge_cycles: Vec::new(),
             confidence: Confidence::Ok,
             parameters: Parameters {
                 activity_window_days: 90.0,

@@ -1,12 +1,17 @@
 //! What a request's path and query say, checked. Whatever is unknown or wrong is named, all of it at once.
 
+pub(crate) mod ranking;
+
 use std::{collections::BTreeMap, str::FromStr};
 
 use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
-use domain::ids::{FeatureId, InvalidId, TeamId};
+use domain::{
+    ids::{FeatureId, InvalidId, TeamId},
+    time::Timestamp,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -23,6 +28,10 @@ pub(crate) struct Team(pub(crate) TeamId);
 /// The team and the feature in the path.
 #[derive(Debug)]
 pub(crate) struct TeamFeature(pub(crate) TeamId, pub(crate) FeatureId);
+
+/// The team and the snapshot in the path.
+#[derive(Debug)]
+pub(crate) struct TeamSnapshot(pub(crate) TeamId, pub(crate) String);
 
 /// The query of a path that takes no parameters.
 #[derive(Debug)]
@@ -56,6 +65,19 @@ pub(crate) struct TeamFeatureParams {
     /// The feature's id.
     #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", example = "secondary-indexes")]
     feature: String,
+}
+
+/// How [`TeamSnapshot`] is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct TeamSnapshotParams {
+    /// The team's id.
+    #[param(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", example = "dynamodb")]
+    team: String,
+    /// The snapshot's id, as a ranking gives it.
+    #[param(max_length = 128, example = "20261121T180000Z-3f1f0c0a9d11")]
+    snapshot: String,
 }
 
 /// How [`PageQuery`] is documented.
@@ -92,6 +114,15 @@ impl<S: Send + Sync> FromRequestParts<S> for TeamFeature {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for TeamSnapshot {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let [team, snapshot] = path(parts, state, ["team", "snapshot"]).await?;
+        Ok(Self(id("team", &team).map_err(|error| Error::Parameters(vec![error]))?, snapshot))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
     type Rejection = Error;
 
@@ -110,7 +141,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
         }
         let mut query = Query::of(parts);
         let limit = query.take("limit", limit).unwrap_or(page::ITEMS_DEFAULT);
-        let cursor = query.take("cursor", |text| Cursor::decode(text).ok_or_else(|| FOREIGN_CURSOR.to_owned()));
+        let cursor = query.take("cursor", cursor);
         query.finish()?;
         Ok(Self { limit, cursor })
     }
@@ -130,6 +161,22 @@ pub(crate) fn expired_cursor() -> Error {
 
 fn cursor_error(detail: &str) -> Error {
     Error::Parameters(vec![ParameterError { parameter: "cursor".to_owned(), detail: detail.to_owned() }])
+}
+
+fn cursor(text: &str) -> Result<Cursor, String> {
+    Cursor::decode(text).ok_or_else(|| FOREIGN_CURSOR.to_owned())
+}
+
+/// An instant. Whether it is in the future is for the clock to say.
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text).map_err(|_| {
+        "takes an RFC 3339 time such as 2026-01-31T12:00:00Z (the + of an offset is written %2B in a query)".to_owned()
+    })
+}
+
+/// A finite number.
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "takes a number".to_owned())
 }
 
 fn limit(text: &str) -> Result<usize, String> {
@@ -186,7 +233,8 @@ impl Query {
     fn finish(mut self) -> Result<(), Error> {
         let accepted = match self.accepted.as_slice() {
             [] => "there are none here".to_owned(),
-            names => format!("there are {}", names.join(" and ")),
+            [name] => format!("there is {name}"),
+            [names @ .., last] => format!("there are {} and {last}", names.join(", ")),
         };
         for unknown in std::mem::take(&mut self.given).into_keys() {
             self.error(&unknown, &format!("is not a parameter of this path; {accepted}"));
