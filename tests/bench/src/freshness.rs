@@ -4,38 +4,31 @@
 //! partitions, batches and inserts with the rest. Its `time` is the instant before it is handed to the producer.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use devstack::Progress;
-use flywheel_sdk::{Event, EventTime, Outcome, Record, UsageObserved};
-use rdkafka::producer::Producer as _;
 use serde_json::{Value, json};
 use wire::topics::USAGE;
 
 use crate::{
     arms::pipeline::Ingest,
-    backlog::{ends, now_us, producer, send},
-    events::{Events, id},
-    meter::Reading,
+    backlog::{ends, now_us},
+    meter::{Cost, Reading},
     site::Site,
     spread::quantile,
+    steady::{Load, PROBE_TEAM, PROBES_PER_S},
 };
 
-const PROBE_TEAM: &str = "bench-probe";
-const PROBES_PER_S: u64 = 100;
 /// Not measured: the first seconds, in which ingest starts and takes its partitions.
 const WARM_UP: Duration = Duration::from_secs(8);
 /// A look costs ClickHouse some milliseconds, so more of them would slow down what is measured. Ages are too high by half of it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LAST_ROW_MAX: Duration = Duration::from_secs(30);
-/// Records are made beforehand; each gets an id of its own when it is sent.
-const RECORDS: usize = 20_000;
-const STEP: Duration = Duration::from_millis(5);
 
 /// What was seen.
 pub(crate) struct Freshness {
@@ -45,23 +38,35 @@ pub(crate) struct Freshness {
     rate_per_s: f64,
     /// Milliseconds, sorted.
     ages_ms: Vec<f64>,
-    cores_used: f64,
+    /// The greatest of the probes that were sent in a second. A backlog that grows is told from a moment's trouble by it.
+    greatest_ms: Vec<f64>,
+    /// Milliseconds by which requests left later than their time, sorted.
+    late_ms: Vec<f64>,
+    /// While events were produced.
+    cost: Cost,
 }
 
 impl Freshness {
-    /// Two lines for people.
+    /// Three lines for people.
     pub(crate) fn text(&self) -> String {
-        let Self { wanted_per_s, rate_per_s, ages_ms, cores_used } = self;
+        let Self { wanted_per_s, rate_per_s, ages_ms, late_ms, cost, .. } = self;
         let [p50, p99] = [0.5, 0.99].map(|share| quantile(ages_ms, share));
+        let [process, clickhouse, broker, bench] =
+            [cost.process_s, cost.clickhouse_s, cost.broker_s, cost.bench_s].map(|cpu| self.per_million(cpu));
         format!(
             "at {rate_per_s:.0} events a second ({wanted_per_s:.0} wanted), from produce to visible row: p50 {p50:.0} ms, p99 {p99:.0} ms, \
-             {} probes, {cores_used:.2} cores busy, the producer's included\n",
-            ages_ms.len()
+             {} probes\n{:.2} cores busy, {:.2} of them with others; seconds of processor time for a million events: process {process:.2}, clickhouse \
+             {clickhouse:.2}, broker {broker:.2}, producer and looks {bench:.2}\nrequests left {:.0} ms late (p99)\n",
+            ages_ms.len(),
+            self.cores_used(),
+            cost.others_s / cost.elapsed_s,
+            quantile(late_ms, 0.99),
         )
     }
 
     /// For the file.
     pub(crate) fn json(&self) -> Value {
+        let cost = &self.cost;
         let [p50, p90, p99, max] = [0.5, 0.9, 0.99, 1.0].map(|share| quantile(&self.ages_ms, share));
         json!({
             "events_per_s": self.rate_per_s,
@@ -71,8 +76,27 @@ impl Freshness {
             "p90_ms": p90,
             "p99_ms": p99,
             "max_ms": max,
-            "cores_used": self.cores_used,
+            "max_ms_by_second": self.greatest_ms,
+            "late_p99_ms": quantile(&self.late_ms, 0.99),
+            "cores_used": self.cores_used(),
+            "others_cores_used": cost.others_s / cost.elapsed_s,
+            "cpu_s_per_million_events": {
+                "process": self.per_million(cost.process_s),
+                "clickhouse": self.per_million(cost.clickhouse_s),
+                "broker": self.per_million(cost.broker_s),
+                "producer": self.per_million(cost.bench_s),
+            },
         })
+    }
+
+    fn cores_used(&self) -> f64 {
+        let Cost { process_s, clickhouse_s, broker_s, others_s, bench_s, elapsed_s } = self.cost;
+        (process_s + clickhouse_s + broker_s + others_s + bench_s) / elapsed_s
+    }
+
+    /// `seconds` for a million events.
+    fn per_million(&self, seconds: f64) -> f64 {
+        seconds * 1e6 / (self.rate_per_s * self.cost.elapsed_s)
     }
 }
 
@@ -90,112 +114,71 @@ pub(crate) async fn measure(
     progress: &Progress,
 ) -> anyhow::Result<Freshness> {
     site.empty_tables().await?;
-    let before: i64 = ends(site.brokers(), USAGE)?.iter().sum();
+    let before = ends(site.brokers(), USAGE)?;
+    let load = Load::new(before.len(), rate_per_s)?;
     let ingest = Ingest::start(site, binary, group)?;
     let process = ingest.process()?;
     progress.step(format_args!("producing {rate_per_s:.0} events a second for {} s", (WARM_UP + length).as_secs()));
 
     let stop = AtomicBool::new(false);
-    let (sent, watched) = tokio::try_join!(
+    let ((sent, last), (first, ages)) = tokio::try_join!(
         async {
             let brokers = site.brokers().to_owned();
-            let sent = tokio::task::spawn_blocking(move || produce(&brokers, rate_per_s, WARM_UP + length)).await?;
+            let sent = tokio::task::spawn_blocking(move || load.send(&brokers, WARM_UP, WARM_UP + length)).await??;
+            let reading = Reading::take(site, Some(&process))?;
+            all_visible(site, sent.events).await?;
             stop.store(true, Ordering::Relaxed);
-            sent
+            Ok((sent, reading))
         },
         async {
             tokio::time::sleep(WARM_UP).await;
             let reading = Reading::take(site, Some(&process))?;
-            let ages = watch(site, &stop).await?;
-            Ok((ages, Reading::take(site, Some(&process))?.since(&reading)))
+            Ok::<_, anyhow::Error>((reading, watch(site, &stop).await?))
         },
     )?;
-    let (ages, cost) = watched;
-    let produced: i64 = ends(site.brokers(), USAGE)?.iter().sum::<i64>() - before;
+    let produced = ends(site.brokers(), USAGE)?.iter().sum::<i64>() - before.iter().sum::<i64>();
     ensure!(produced.unsigned_abs() == sent.events, "{} events were sent, Kafka has {produced}", sent.events);
+    ingest.stop().await?;
+    // Each request after the warm-up carries a probe; those of its last instants may have been visible at the first look.
+    let probes = sent.late_ms.len();
+    let seen = ages.len();
+    ensure!(seen + PROBES_PER_S >= probes && seen > 0, "{seen} probes were seen of {probes}");
+    let mut greatest: BTreeMap<i64, f64> = BTreeMap::new();
+    for (sent_us, age_ms) in &ages {
+        let of_second = greatest.entry(sent_us.div_euclid(1_000_000)).or_default();
+        *of_second = of_second.max(*age_ms);
+    }
+    let mut ages_ms: Vec<f64> = ages.into_iter().map(|(_, age_ms)| age_ms).collect();
+    ages_ms.sort_by(f64::total_cmp);
+    Ok(Freshness {
+        wanted_per_s: rate_per_s,
+        rate_per_s: sent.events as f64 / sent.elapsed.as_secs_f64(),
+        ages_ms,
+        greatest_ms: greatest.into_values().collect(),
+        late_ms: sent.late_ms,
+        cost: last.since(&first),
+    })
+}
+
+/// Waits until there are so many rows.
+async fn all_visible(site: &Site, rows: u64) -> anyhow::Result<()> {
     let deadline = Instant::now() + LAST_ROW_MAX;
-    while site.number("SELECT count() FROM usage").await? < sent.events {
+    while site.number("SELECT count() FROM usage").await? < rows {
         ensure!(Instant::now() < deadline, "rows are missing after the freshness run");
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    ingest.stop().await?;
-    let mut ages_ms: Vec<f64> = ages;
-    ensure!(ages_ms.len() as u64 > PROBES_PER_S, "too few probes were seen: {}", ages_ms.len());
-    ages_ms.sort_by(f64::total_cmp);
-    let cores_used =
-        (cost.process_s + cost.clickhouse_s + cost.broker_s + cost.others_s + cost.bench_s) / cost.elapsed_s;
-    let reached_per_s = sent.events as f64 / sent.elapsed.as_secs_f64();
-    Ok(Freshness { wanted_per_s: rate_per_s, rate_per_s: reached_per_s, ages_ms, cores_used })
+    Ok(())
 }
 
-struct Sent {
-    events: u64,
-    elapsed: Duration,
-}
-
-/// Sends at a steady rate, in small steps.
-fn produce(brokers: &str, rate_per_s: f64, length: Duration) -> anyhow::Result<Sent> {
-    let producer = producer(brokers)?;
-    let mut events = Events::new(RECORDS as u64, 1, now_us());
-    let mut records = (0..RECORDS).map(|_| events.next_record()).collect::<anyhow::Result<Vec<Record>>>()?;
-    let probe_every = (rate_per_s / PROBES_PER_S as f64).max(1.0) as u64;
-    let began = Instant::now();
-    let total = (rate_per_s * length.as_secs_f64()) as u64;
-    let mut sent = 0;
-    while sent < total {
-        let due = ((began.elapsed().as_secs_f64() * rate_per_s) as u64).min(total);
-        while sent < due {
-            if sent % probe_every == 0 {
-                send(&producer, USAGE, &probe(sent)?)?;
-            } else {
-                let record = &mut records[(sent as usize) % RECORDS];
-                let id = id(now_us() / 1_000, unique(sent));
-                record
-                    .headers
-                    .iter_mut()
-                    .filter(|(name, _)| name == "ce_id")
-                    .for_each(|(_, value)| *value = id.clone().into_bytes());
-                send(&producer, USAGE, record)?;
-            }
-            sent += 1;
-        }
-        producer.poll(Duration::ZERO);
-        std::thread::sleep(STEP);
-    }
-    let elapsed = began.elapsed();
-    producer.flush(Duration::from_secs(30)).context("Kafka did not take the last events")?;
-    Ok(Sent { events: sent, elapsed })
-}
-
-fn unique(number: u64) -> [u8; 10] {
-    let mut bytes = [0; 10];
-    bytes[2..].copy_from_slice(&number.to_be_bytes());
-    bytes
-}
-
-/// An event whose time is now.
-fn probe(number: u64) -> anyhow::Result<Record> {
-    let data = UsageObserved {
-        team: PROBE_TEAM.to_owned(),
-        feature: "probe".to_owned(),
-        account: format!("probe-{}", number % 997),
-        operation: "probe".to_owned(),
-        count: 1,
-        duration_us: None,
-        outcome: Some(Outcome::Ok),
-    };
-    let time = EventTime::At(std::time::SystemTime::now());
-    Ok(Record::of(&Event::new("//bench", time, data).with_id(id(now_us() / 1_000, unique(number))))?)
-}
-
-/// The ages of the probes' rows when they are first seen, until `stop`.
-async fn watch(site: &Site, stop: &AtomicBool) -> anyhow::Result<Vec<f64>> {
+/// When probes were sent, Unix time in microseconds, and how many milliseconds old their rows are when first seen; until `stop`.
+async fn watch(site: &Site, stop: &AtomicBool) -> anyhow::Result<Vec<(i64, f64)>> {
     let mut seen: BTreeSet<i64> = BTreeSet::new();
     let mut ages = Vec::new();
     // What was there before is not measured.
     let mut first = true;
     let mut from_us = 0;
-    while !stop.load(Ordering::Relaxed) {
+    loop {
+        let last = stop.load(Ordering::Relaxed);
         let sql = format!(
             "SELECT toUnixTimestamp64Micro(time) FROM usage WHERE team = '{PROBE_TEAM}' AND time > fromUnixTimestamp64Micro({from_us})"
         );
@@ -203,14 +186,16 @@ async fn watch(site: &Site, stop: &AtomicBool) -> anyhow::Result<Vec<f64>> {
         let now = i64::try_from(now_us())?;
         for time in times {
             if seen.insert(time) && !first {
-                ages.push((now - time) as f64 / 1_000.0);
+                ages.push((time, (now - time) as f64 / 1_000.0));
             }
         }
+        if last {
+            return Ok(ages);
+        }
         first = false;
-        // Looking back further than any row is late.
-        from_us = now - 10_000_000;
+        // Looking back further than any row may be late.
+        from_us = now - i64::try_from(LAST_ROW_MAX.as_micros())?;
         seen = seen.split_off(&from_us);
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(ages)
 }

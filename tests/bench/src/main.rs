@@ -7,7 +7,7 @@
 //! - [`site`]: the Kafka and the ClickHouse of the run, and new tables for every arm.
 //! - [`arms`]: what is compared; [`bodies`] and [`group`] are for them, [`worker`] gives those that are ours a process.
 //! - [`process`], [`meter`], [`sample`]: what a round of an arm costs.
-//! - [`freshness`]: from produce to visible row at a steady rate.
+//! - [`freshness`]: from produce to visible row at a steady rate, which [`steady`] produces.
 //! - [`rounds`]: the arms in turn. [`report`], [`spread`]: the table and `target/bench/ingest.json`.
 
 mod arms;
@@ -23,6 +23,7 @@ mod rounds;
 mod sample;
 mod site;
 mod spread;
+mod steady;
 mod worker;
 
 use std::process::ExitCode;
