@@ -57,6 +57,8 @@ pub fn margins(frame: &Frame, in_order: &[Point]) -> Vec<Margin> {
     let z = normal_quantile(1.0 - (1.0 - frame.confidence) / others);
     let ranges: Vec<Range> = in_order.iter().map(|point| Range::new(frame, point, z)).collect();
 
+    let field = Field::new(&ranges);
+
     let mut margins = Vec::with_capacity(ranges.len());
     let (mut leader, mut group) = (0, 1);
     for (at, range) in ranges.iter().enumerate() {
@@ -65,11 +67,9 @@ pub fn margins(frame: &Frame, in_order: &[Point]) -> Vec<Margin> {
             group += 1;
         }
         let rank = place(at + 1);
-        let above = place(ranges.iter().filter(|other| other.is_surely_above(range)).count());
-        let below = place(ranges.iter().filter(|other| range.is_surely_above(other)).count());
         margins.push(Margin {
-            rank_low: rank.min(1 + above),
-            rank_high: rank.max(count - below),
+            rank_low: rank.min(1 + place(field.surely_above(range))),
+            rank_high: rank.max(count - place(field.surely_below(range))),
             tie_group: group,
             surely_above_next: ranges.get(at + 1).map(|next| range.is_surely_above(next)),
         });
@@ -95,7 +95,50 @@ fn place(count: usize) -> u32 {
     count as u32
 }
 
+/// All features by S, descending. Most pairs are decided by how far apart they are at all: a team with very many features
+/// must not cost the square of them.
+struct Field<'a> {
+    by_s: Vec<&'a Range>,
+    /// The least and the greatest L² of all.
+    down: (f64, f64),
+    /// The least and the greatest H² of all.
+    up: (f64, f64),
+}
+
+impl<'a> Field<'a> {
+    fn new(ranges: &'a [Range]) -> Self {
+        let mut by_s: Vec<&Range> = ranges.iter().collect();
+        by_s.sort_by(|a, b| b.s.total_cmp(&a.s));
+        let ends = |square: fn(&Range) -> f64| {
+            ranges.iter().map(square).fold((f64::INFINITY, 0.0), |(low, high), next| (next.min(low), next.max(high)))
+        };
+        Self { by_s, down: ends(|range| range.down), up: ends(|range| range.up) }
+    }
+
+    /// How many are surely above this one.
+    fn surely_above(&self, range: &Range) -> usize {
+        let apart = |down| self.by_s.partition_point(|other| is_sure(other.s - range.s, down, range.up));
+        let (surely, possibly) = (apart(self.down.1), apart(self.down.0));
+        surely + self.by_s[surely..possibly].iter().filter(|other| other.is_surely_above(range)).count()
+    }
+
+    /// How many this one is surely above.
+    fn surely_below(&self, range: &Range) -> usize {
+        let apart = |up| self.by_s.partition_point(|other| !is_sure(range.s - other.s, range.down, up));
+        let (possibly, surely) = (apart(self.up.0), apart(self.up.1));
+        let between = self.by_s[possibly..surely].iter().filter(|other| range.is_surely_above(other)).count();
+        between + self.by_s.len() - surely
+    }
+}
+
+/// Whether a difference of S is sure, given L² of the upper and H² of the lower. Rounded operations keep the order of what
+/// they are applied to, so that a pair that is sure with the greatest squares is sure with its own.
+fn is_sure(difference: f64, down: f64, up: f64) -> bool {
+    difference > (down + up).sqrt() + DIFFERENCE_MIN
+}
+
 /// S with the squares of its distances to its bounds.
+#[derive(Debug)]
 struct Range {
     s: f64,
     /// L², downwards.
@@ -119,6 +162,41 @@ impl Range {
     }
 
     fn is_surely_above(&self, other: &Self) -> bool {
-        self.s - other.s > (self.down + other.up).sqrt() + DIFFERENCE_MIN
+        is_sure(self.s - other.s, self.down, other.up)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_range() -> impl Strategy<Value = Range> {
+        // Few values, so that many differences are exactly at a bound.
+        let square = || prop::sample::select(vec![0.0, 0.01, 0.04, 0.09]);
+        (0_u32..8, square(), square()).prop_map(|(s, down, up)| Range { s: f64::from(s) / 10.0, down, up })
+    }
+
+    proptest! {
+        #[test]
+        fn counting_by_distance_counts_every_pair(ranges in prop::collection::vec(any_range(), 0..40)) {
+            let field = Field::new(&ranges);
+            for range in &ranges {
+                let above = ranges.iter().filter(|other| other.is_surely_above(range)).count();
+                let below = ranges.iter().filter(|other| range.is_surely_above(other)).count();
+                prop_assert_eq!((field.surely_above(range), field.surely_below(range)), (above, below));
+            }
+        }
+    }
+
+    #[test]
+    fn ten_thousand_features_that_one_account_asks_for_are_soon_compared() {
+        let frame = Frame { effective: 1_000.0, demand_weight: 0.6, need_weight: 0.4, confidence: 0.95 };
+        let point = |share| Point { asked: share, needed: 0.0, both: 0.0 };
+        let points: Vec<Point> = (0..10_000).map(|at| point(if at < 10 { 0.2 } else { 0.001 })).collect();
+        let margins = margins(&frame, &points);
+        assert_eq!((margins[0].rank_low, margins[0].rank_high), (1, 10));
+        assert_eq!((margins[10].rank_low, margins[10].rank_high), (11, 10_000));
     }
 }
