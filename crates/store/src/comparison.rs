@@ -130,11 +130,7 @@ impl Store {
         self.compared(query, "accounts").await
     }
 
-    async fn compared_statements(
-        &self,
-        team: &TeamId,
-        instants: Ends<Timestamp>,
-    ) -> anyhow::Result<Vec<StatementRow>> {
+    async fn compared_statements(&self, team: &TeamId, instants: Ends<Timestamp>) -> anyhow::Result<Vec<StatementRow>> {
         self.compared(self.at_both(STATEMENTS, team, instants), "statements").await
     }
 
@@ -163,7 +159,9 @@ impl Store {
 
     async fn compared<R: RowOwned + RowRead>(&self, query: Query, what: &'static str) -> anyhow::Result<Vec<R>> {
         let rows = self
-            .within(async { query.fetch_all::<R>().await.with_context(|| format!("cannot read the {what} to compare")) })
+            .within(async {
+                query.fetch_all::<R>().await.with_context(|| format!("cannot read the {what} to compare"))
+            })
             .await?;
         Ok(at_most(rows, what, COMPARISON_ROWS_MAX)?)
     }
@@ -211,10 +209,8 @@ impl<'a> Places<'a> {
     }
 
     fn need(&self, row: &NeedRow) -> Option<NeedAt> {
-        let count = Ends {
-            from: Ends { from: row.from_from, to: row.from_to },
-            to: Ends { from: row.to_from, to: row.to_to },
-        };
+        let count =
+            Ends { from: Ends { from: row.from_from, to: row.from_to }, to: Ends { from: row.to_from, to: row.to_to } };
         Some(NeedAt { account: self.account(&row.account)?, feature: self.feature(&row.feature)?, count })
     }
 

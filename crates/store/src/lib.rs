@@ -13,10 +13,14 @@
 mod begun;
 mod changes;
 mod comparison;
+mod evidence;
+mod experience;
 mod facts;
+mod history;
 mod outcome;
 mod portfolio;
 mod rows;
+mod segments;
 mod snapshots;
 mod sql;
 mod tallies;
@@ -32,8 +36,12 @@ use domain::{ids::TeamId, time::Timestamp};
 pub use crate::{
     changes::Change,
     comparison::{COMPARISON_ROWS_MAX, TooLarge},
+    evidence::{Evidence, Numbers, SIGNALS_MAX, Said, Signal, Text, Texts},
+    experience::{Experience, Judged, OBSERVATIONS_MIN, OPERATIONS_MAX, Operation},
+    history::{Place, Point, Shown, Span},
     outcome::OUTCOMES_MAX,
     portfolio::PORTFOLIO_TEAMS_MAX,
+    segments::{SEGMENT_ROWS_MAX, SegmentTallies, SideBySide, TierTallies},
 };
 
 /// Reads from ClickHouse. Cheap to clone.

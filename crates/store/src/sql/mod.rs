@@ -4,7 +4,9 @@
 
 pub(crate) mod activity;
 pub(crate) mod comparison;
+pub(crate) mod evidence;
 pub(crate) mod outcome;
+pub(crate) mod segments;
 pub(crate) mod tallies;
 
 use activity::{EVENTS, used};
