@@ -1,6 +1,6 @@
 //! Of any instant, ClickHouse's sums are those that the pure functions compute from the same events, and the same every time.
 
-mod history;
+pub(crate) mod history;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

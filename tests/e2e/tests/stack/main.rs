@@ -3,6 +3,7 @@
 
 mod any_instant;
 mod audit;
+mod comparison;
 mod dashboard;
 mod dead_letters;
 mod hardship;
