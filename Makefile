@@ -68,6 +68,12 @@ bench-ingest: ## Measure ingest against this machine and against ClickHouse's Ka
 	cargo build --release --locked --package flywheel --features unprotected --target-dir target/unprotected
 	exec target/release/bench-ingest run $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: bench-rank
+bench-rank: ## Measure rankings of TEAMS (50) with 1,000, 10,000 and 100,000 accounts each, in ROUNDS (3)
+	deploy/dev/check-prerequisites --own-stack
+	cargo build --release --locked --package devstack --package rank-bench
+	exec target/release/bench-rank $(if $(TEAMS),--teams $(TEAMS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: check
 check: ## Check formatting, lints, documentation and dependencies
 	cargo fmt --all --check

@@ -6,6 +6,7 @@
 //! - `leader`: ranks the teams of its shards when they are due, and publishes; `led`: what it keeps of a shard.
 //! - `changes`: follows what ingest says it wrote. `schedule`: which teams are due; no I/O.
 //! - `compute`: one ranking, from what `store` reads and `domain` ranks. `document`: from it to the published document.
+//! - [`rehearsal`]: the same without publishing, for measurements.
 //! - `ready`, `publisher`, `snapshot` and `writer`: the snapshot to ClickHouse, then the document to the topic, fenced.
 //! - `trouble`: readiness, and when to try again.
 //!
@@ -15,6 +16,7 @@
 //! Any number of rankers may run. `docs/adr/0010` has the argument why no team's ranking ever goes back.
 
 pub mod config;
+pub mod rehearsal;
 
 mod changes;
 mod clock;

@@ -1,0 +1,92 @@
+//! The teams: 28 features each, two of them merged and two launched; of every account ten days of usage, three requests and five
+//! need signals. A hash decides, so that every run has the same.
+
+use anyhow::Context as _;
+
+use crate::site::Site;
+
+/// How many teams, and how large.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) teams: u64,
+    /// Of each team.
+    pub(crate) accounts: u64,
+}
+
+impl Size {
+    /// The ids of its teams.
+    pub(crate) fn team_ids(self) -> impl Iterator<Item = String> {
+        (0..self.teams).map(move |number| format!("team-{}-{number}", self.accounts))
+    }
+}
+
+/// The company's customers: twice as many as a team has accounts, so that any two teams share about half of theirs.
+const CUSTOMERS: &str = "
+INSERT INTO accounts (partition, offset, received_at, source, id, time, account, tier, segments)
+SELECT 0, number, now64(3), '//bench', toString(number), now64(6) - toIntervalDay(200),
+    concat('account-', toString(number)),
+    1 + (cityHash64(number, 1) % 10 > 6) + (cityHash64(number, 1) % 10 > 8),
+    [['emea'], ['amer'], ['apac', 'gaming'], []][1 + cityHash64(number, 2) % 4]
+FROM numbers({customers:UInt64})";
+
+const TEAM: &str = "
+INSERT INTO teams (partition, offset, received_at, source, id, time, team, name, segments, activity_window_days, half_life_days,
+    need_window_days, need_min_count, demand_weight, need_weight)
+SELECT 0, 0, now64(3), '//bench', {team:String}, now64(6) - toIntervalDay(200), {team:String}, 'A team', [], 90, 90, 30, 1, 0.6, 0.4";
+
+const FEATURES: &str = "
+INSERT INTO features (partition, offset, received_at, source, id, time, team, feature, title, status, merged_into)
+SELECT 0, number, now64(3), '//bench', concat({team:String}, '/', toString(number)), now64(6) - toIntervalDay(150),
+    {team:String}, concat('feature-', toString(number)), 'A feature', if(number IN (2, 3), 'launched', 'proposed'),
+    if(number IN (26, 27), 'feature-5', '')
+FROM numbers(28)";
+
+/// On ten days of half a year. Ingest writes the same rows, from usage that no ranking reads.
+const USAGE_DAYS: &str = "
+INSERT INTO usage_days (team, feature, account, day, first, last)
+SELECT {team:String}, concat('feature-', toString(cityHash64(number, 3) % 28)),
+    concat('account-', toString(intDiv(number, 10) * 2 + cityHash64({team:String}, intDiv(number, 10)) % 2)),
+    toDate32(now('UTC')) - cityHash64({team:String}, number) % 180 AS day,
+    least(toDateTime64(day, 6, 'UTC') + toIntervalSecond(cityHash64(number, 4) % 43200), now64(6)),
+    least(toDateTime64(day, 6, 'UTC') + toIntervalSecond(43200 + cityHash64(number, 5) % 43200), now64(6))
+FROM numbers({accounts:UInt64} * 10)";
+
+const REQUESTS: &str = "
+INSERT INTO requests (partition, offset, received_at, source, id, time, team, feature, account, importance)
+SELECT 0, number, now64(3), '//bench', concat({team:String}, '/', toString(number)),
+    now64(6) - toIntervalMicrosecond(cityHash64({team:String}, number, 6) % (180 * 86400000000)),
+    {team:String}, concat('feature-', toString(least(cityHash64(number, 7) % 28, cityHash64(number, 8) % 28))),
+    concat('account-', toString(intDiv(number, 3) * 2 + cityHash64({team:String}, intDiv(number, 3)) % 2)),
+    if(cityHash64(number, 9) % 10 = 0, 0, 1 + cityHash64(number, 10) % 3)
+FROM numbers({accounts:UInt64} * 3)";
+
+const NEEDS: &str = "
+INSERT INTO needs (partition, offset, received_at, source, id, time, team, feature, account, signal, count)
+SELECT 0, number, now64(3), '//bench', concat({team:String}, '/', toString(number)),
+    now64(6) - toIntervalMicrosecond(cityHash64({team:String}, number, 11) % (90 * 86400000000)),
+    {team:String}, concat('feature-', toString(greatest(cityHash64(number, 12) % 28, cityHash64(number, 13) % 28))),
+    concat('account-', toString(intDiv(number, 5) * 2 + cityHash64({team:String}, intDiv(number, 5)) % 2)),
+    'full_scan', 1 + cityHash64(number, 14) % 3
+FROM numbers({accounts:UInt64} * 5)";
+
+/// Makes the customers of teams with at most so many accounts.
+///
+/// # Errors
+/// When ClickHouse refuses.
+pub(crate) async fn make_customers(site: &Site, accounts: u64) -> anyhow::Result<()> {
+    site.client.query(CUSTOMERS).param("customers", 2 * accounts).execute().await.context("cannot make customers")
+}
+
+/// Makes the teams of a size.
+///
+/// # Errors
+/// When ClickHouse refuses.
+pub(crate) async fn make_teams(site: &Site, size: Size) -> anyhow::Result<()> {
+    for team in size.team_ids() {
+        for rows in [TEAM, FEATURES, USAGE_DAYS, REQUESTS, NEEDS] {
+            let query = site.client.query(rows).param("team", &team).param("accounts", size.accounts);
+            query.execute().await.with_context(|| format!("cannot make {team}"))?;
+        }
+    }
+    Ok(())
+}
