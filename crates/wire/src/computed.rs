@@ -137,7 +137,7 @@ pub(crate) fn item(ranked: &Ranked, rank_change_7d: Option<i64>) -> ranking::Ite
     }
 }
 
-fn reading(reading: Reading) -> ranking::Reading {
+pub(crate) fn reading(reading: Reading) -> ranking::Reading {
     match reading {
         Reading::AskedAndNeeded => ranking::Reading::AskedAndNeeded,
         Reading::AskedNotNeeded => ranking::Reading::AskedNotNeeded,

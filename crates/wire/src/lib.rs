@@ -4,7 +4,11 @@
 //! has computed is only put into words here.
 
 mod computed;
+pub mod diff;
+pub mod outcome;
+pub mod portfolio;
 pub mod ranking;
+pub mod share;
 pub mod topics;
 
 pub use computed::Scope;

@@ -43,6 +43,22 @@ pub enum Error {
         /// The snapshot asked for.
         snapshot: String,
     },
+    /// The feature has no launch to tell of.
+    #[error("team {team:?} has not launched a feature {feature:?} then; the launch of a merged one is its target's")]
+    NotLaunched {
+        /// The team asked for.
+        team: String,
+        /// The feature asked for.
+        feature: String,
+    },
+    /// The answer would be made of more than is held at once.
+    #[error("the answer would be made of more than {rows_max} {what}, which are not held at once")]
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many there may be.
+        rows_max: u32,
+    },
     /// Parameters of the query or the path are unknown or wrong.
     #[error("{}", sentence(.0))]
     Parameters(Vec<ParameterError>),
@@ -96,8 +112,11 @@ impl Error {
         Self::Internal
     }
 
-    /// Logs why ClickHouse could not be read, which the client does not get to see.
-    pub(crate) fn history_away(cause: &anyhow::Error) -> Self {
+    /// Logs why ClickHouse could not be read, which the client does not get to see. That it would be too much is for the client.
+    pub(crate) fn history(cause: &anyhow::Error) -> Self {
+        if let Some(&::store::TooLarge { what, rows_max }) = cause.downcast_ref() {
+            return Self::TooMuch { what, rows_max };
+        }
         tracing::warn!(error = format!("{cause:#}"), "an answer could not be computed");
         Self::HistoryAway
     }
@@ -108,6 +127,8 @@ impl Error {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::UnknownTeam { .. } => (StatusCode::NOT_FOUND, "unknown-team", "Unknown team"),
             Self::UnknownFeature { .. } => (StatusCode::NOT_FOUND, "unknown-feature", "Unknown feature"),
+            Self::NotLaunched { .. } => (StatusCode::NOT_FOUND, "not-launched", "Not launched"),
+            Self::TooMuch { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too-much", "Too much"),
             Self::UnknownSnapshot { .. } => (StatusCode::NOT_FOUND, "unknown-snapshot", "Unknown snapshot"),
             Self::Parameters(_) => (StatusCode::BAD_REQUEST, "invalid-parameters", "Invalid parameters"),
             Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "URI too long"),

@@ -47,7 +47,7 @@ pub(crate) struct Instant {
 impl Instant {
     /// The instant to compute for. No event is older than [`TIME_MIN`], and ClickHouse knows no time before 1900: all instants
     /// before the first possible event are alike.
-    fn computed(self) -> Timestamp {
+    pub(crate) fn computed(self) -> Timestamp {
         self.as_of.max(TIME_MIN.plus_micros(-1))
     }
 }
@@ -73,7 +73,7 @@ impl History {
     /// Waits for a turn and reads how far the data reach.
     pub(crate) async fn turn(&self) -> Result<Turn<'_>, Error> {
         let permit = self.turns.acquire().await.map_err(Error::internal)?;
-        let watermark = self.store.watermark().await.map_err(|error| Error::history_away(&error))?;
+        let watermark = self.store.watermark().await.map_err(|error| Error::history(&error))?;
         let watermark = watermark.ok_or_else(|| {
             let silent = "has not reported yet how far it has read every partition".to_owned();
             Error::Unready(BTreeMap::from([("ingest", silent)]))
@@ -113,17 +113,26 @@ impl Turn<'_> {
         )?;
         let scope = Scope { team, segment, as_of: instant.as_of, data_through: instant.data_through };
         let mut document = wire::ranking::Ranking::computed(&scope, &assumptions, &now, &before);
-        if now.items.is_empty() && now.iterate.is_empty() {
-            let begun = self.store.begun(team, at).await.map_err(|error| Error::history_away(&error))?;
-            document.before_first_event = !begun;
-        }
-        if let Some(segment) = segment
-            && now.population.accounts < ACCOUNTS_SHOWN_MIN
-            && !document.before_first_event
-        {
-            return Err(Error::Withheld { segment: segment.to_owned(), accounts_min: ACCOUNTS_SHOWN_MIN });
-        }
+        document.before_first_event = !self.check_shown(team, at, segment, &now).await?;
         Ok(document)
+    }
+
+    /// Whether the team had any event up to then. A segment of too few accounts is not shown, unless there was nothing at all.
+    pub(crate) async fn check_shown(
+        &self,
+        team: &TeamId,
+        at: Timestamp,
+        segment: Option<&str>,
+        ranking: &Ranking,
+    ) -> Result<bool, Error> {
+        let empty = ranking.items.is_empty() && ranking.iterate.is_empty();
+        let begun = !empty || self.store.begun(team, at).await.map_err(|error| Error::history(&error))?;
+        match segment {
+            Some(segment) if begun && ranking.population.accounts < ACCOUNTS_SHOWN_MIN => {
+                Err(Error::Withheld { segment: segment.to_owned(), accounts_min: ACCOUNTS_SHOWN_MIN })
+            }
+            _ => Ok(begun),
+        }
     }
 
     async fn ranked(
@@ -133,7 +142,7 @@ impl Turn<'_> {
         segment: Option<&str>,
         what_if: &WhatIf,
     ) -> Result<(Ranking, Assumptions), Error> {
-        let away = |error| Error::history_away(&error);
+        let away = |error| Error::history(&error);
         let catalog = self.store.catalog(team, as_of).await.map_err(away)?;
         let assumptions = what_if.apply(&catalog.parameters()).map_err(|problems| contradictions(&problems))?;
         let tallies = self.store.tallies(team, as_of, segment, &catalog, &assumptions).await.map_err(away)?;

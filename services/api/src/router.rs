@@ -22,7 +22,7 @@ use crate::{
     metrics::HttpMetrics,
     problem::Problem,
     published::Published,
-    routes::{features, probes, rankings, teams},
+    routes::{diff, features, outcome, portfolio, probes, rankings, teams},
     store::Store,
     telemetry,
 };
@@ -62,7 +62,10 @@ fn paths() -> OpenApiRouter<AppState> {
         .routes(routes!(teams::list))
         .routes(routes!(rankings::current))
         .routes(routes!(rankings::snapshot))
+        .routes(routes!(diff::between))
         .routes(routes!(features::evidence))
+        .routes(routes!(outcome::of_launch))
+        .routes(routes!(portfolio::all_teams))
         .routes(routes!(probes::livez))
         .routes(routes!(probes::readyz))
         .routes(routes!(probes::version))

@@ -1,5 +1,6 @@
 //! What a request's path and query say, checked. Whatever is unknown or wrong is named, all of it at once.
 
+pub(crate) mod instants;
 pub(crate) mod ranking;
 
 use std::{collections::BTreeMap, str::FromStr};
@@ -222,6 +223,10 @@ impl Query {
             }
         }
         query
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.given.contains_key(name)
     }
 
     fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {

@@ -96,7 +96,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RankingQuery {
         let mut query = Query::of(parts);
         let limit = query.take("limit", limit).unwrap_or(page::ITEMS_DEFAULT);
         let cursor = query.take("cursor", super::cursor);
-        let mut question = Question { as_of: scope_as_of(&mut query), ..Question::default() };
+        let mut question = Question { as_of: query.take("as_of", time), ..Question::default() };
         question.segment = query.take("segment", segment);
         question.what_if = what_if(&mut query);
         match (&cursor, question.as_of) {
@@ -114,11 +114,6 @@ impl<S: Send + Sync> FromRequestParts<S> for RankingQuery {
         query.finish()?;
         Ok(Self { limit, cursor, question })
     }
-}
-
-/// The instant of a question, if one is given.
-pub(super) fn scope_as_of(query: &mut Query) -> Option<Timestamp> {
-    query.take("as_of", time)
 }
 
 /// The name of a segment.

@@ -28,8 +28,17 @@ pub(crate) struct OfRanking;
 /// Errors of a team's snapshot.
 pub(crate) struct OfSnapshot;
 
+/// Errors of a diff.
+pub(crate) struct OfDiff;
+
 /// Errors of a team's feature.
 pub(crate) struct OfFeature;
+
+/// Errors of an outcome.
+pub(crate) struct OfOutcome;
+
+/// Errors of the portfolio.
+pub(crate) struct OfPortfolio;
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
@@ -54,12 +63,31 @@ impl IntoResponses for OfList {
 
 impl IntoResponses for OfRanking {
     fn responses() -> Responses {
-        let withheld = Error::Withheld { segment: "retail".to_owned(), accounts_min: ACCOUNTS_SHOWN_MIN };
-        describe(always().into_iter().chain(of_history()).chain([
-            wrong("as_of", "is in the future: it is 2026-11-21T18:00:00Z now"),
-            unknown_team(),
-            withheld,
-        ]))
+        describe(always().into_iter().chain(of_history()).chain([in_future("as_of"), unknown_team(), withheld()]))
+    }
+}
+
+impl IntoResponses for OfDiff {
+    fn responses() -> Responses {
+        let too_much = too_much("accounts", ::store::COMPARISON_ROWS_MAX);
+        let errors = [in_future("from"), unknown_team(), withheld(), too_much];
+        describe(always().into_iter().chain(of_history()).chain(errors))
+    }
+}
+
+impl IntoResponses for OfOutcome {
+    fn responses() -> Responses {
+        let not_launched = Error::NotLaunched { team: "dynamodb".to_owned(), feature: "multi-region".to_owned() };
+        let too_much = too_much("launches", ::store::OUTCOMES_MAX);
+        let errors = [in_future("as_of"), unknown_team(), not_launched, too_much];
+        describe(always().into_iter().chain(of_history()).chain(errors))
+    }
+}
+
+impl IntoResponses for OfPortfolio {
+    fn responses() -> Responses {
+        let too_much = too_much("teams", ::store::PORTFOLIO_TEAMS_MAX);
+        describe(always().into_iter().chain(of_history()).chain([in_future("as_of"), too_much]))
     }
 }
 
@@ -91,6 +119,18 @@ impl IntoResponses for OfFeature {
 fn of_history() -> [Error; 3] {
     let silent = "has not reported yet how far it has read every partition".to_owned();
     [Error::Loading, Error::HistoryAway, Error::Unready(BTreeMap::from([("ingest", silent)]))]
+}
+
+fn withheld() -> Error {
+    Error::Withheld { segment: "retail".to_owned(), accounts_min: ACCOUNTS_SHOWN_MIN }
+}
+
+fn too_much(what: &'static str, rows_max: u32) -> Error {
+    Error::TooMuch { what, rows_max }
+}
+
+fn in_future(parameter: &str) -> Error {
+    wrong(parameter, "is in the future: it is 2026-11-21T18:00:00Z now")
 }
 
 fn unknown_team() -> Error {

@@ -1,6 +1,9 @@
 //! The handlers, a file for each noun, and what they share.
 
+pub(crate) mod diff;
 pub(crate) mod features;
+pub(crate) mod outcome;
+pub(crate) mod portfolio;
 pub(crate) mod probes;
 pub(crate) mod rankings;
 pub(crate) mod teams;

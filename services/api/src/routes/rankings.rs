@@ -125,7 +125,7 @@ async fn kept(state: &AppState, team: &TeamId, snapshot: String) -> Result<Publi
         Some(as_of) => state.history.store().snapshot(team, as_of, &snapshot).await,
         None => Ok(None),
     };
-    let document = document.map_err(|error| Error::history_away(&error))?;
+    let document = document.map_err(|error| Error::history(&error))?;
     let document = document.ok_or_else(|| Error::UnknownSnapshot { team: team.to_string(), snapshot })?;
     let ranking: Ranking = serde_json::from_str(&document).map_err(Error::internal)?;
     Published::new(ranking).map_err(Error::internal)

@@ -123,6 +123,9 @@ async fn without_clickhouse_only_what_is_computed_has_no_answer() {
         "/v1/teams/dynamodb/rankings?segment=retail",
         "/v1/teams/dynamodb/rankings?demand_weight=0.5",
         "/v1/teams/dynamodb/rankings/20251231T120000Z-000000000000",
+        "/v1/teams/dynamodb/rankings/diff?from=2026-01-01T00:00:00Z",
+        "/v1/teams/dynamodb/features/f1/outcome",
+        "/v1/portfolio",
     ] {
         let problem = api.problem(path).await;
         assert_eq!(

@@ -1,4 +1,8 @@
-//! The example that the OpenAPI document shows: the ranking of the founding story.
+//! The examples that the OpenAPI document shows: the founding story.
+
+mod answers;
+
+pub(crate) use answers::{diff, outcome, portfolio};
 
 use wire::ranking::{
     Confidence, Contributions, Demand, Item, Need, Outside, Parameters, Population, Ranking, Reading, Sensitivity,

@@ -1,0 +1,186 @@
+//! What became of a launch.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Scope, share::Share};
+
+/// What became of a launch: did those who asked for the feature, or showed need of it, then use it?
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Outcome {
+    /// The team.
+    pub team: String,
+    /// The feature's id.
+    pub feature: String,
+    /// The feature's title; its id where the catalog gives none.
+    pub title: String,
+    /// The instant T that the answer is of.
+    pub as_of: String,
+    /// Every event with a time up to this instant is in the numbers.
+    pub data_through: String,
+    /// When the feature was launched.
+    pub launched_at: String,
+    /// The last instant before the team set to work: what was known then is what the decision could be made on.
+    pub decided_on: String,
+    /// Where the ranking of that instant had the feature.
+    pub before: Before,
+    /// The times after the launch within which use is counted.
+    pub horizons: Vec<Horizon>,
+    /// Accounts whose latest statement stood at the launch.
+    pub asked: Cohort,
+    /// Accounts that had shown need at the launch.
+    pub needed: Cohort,
+    /// Accounts that did either.
+    pub asked_or_needed: Cohort,
+    /// Accounts that did either and were active at the launch: to be compared with `neither`.
+    pub asked_or_needed_active: Cohort,
+    /// Active accounts that did neither.
+    pub neither: Cohort,
+    /// All active accounts.
+    pub active: Cohort,
+    /// How well the team's rankings foretold what would be used of all that it launched.
+    pub foresight: Foresight,
+}
+
+/// Where a ranking had a feature before its launch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Before {
+    /// Whether and why it was listed.
+    pub state: BeforeState,
+    /// Its place; `null` if it was not listed, as are the others.
+    pub rank: Option<u32>,
+    /// The best place that it may truly have had.
+    pub rank_low: Option<u32>,
+    /// The worst.
+    pub rank_high: Option<u32>,
+    /// How many features were listed.
+    pub listed: Option<u32>,
+    /// Its score, 0 to 100.
+    pub score: Option<f64>,
+}
+
+/// Whether a ranking listed a feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BeforeState {
+    /// It did.
+    Listed,
+    /// Nobody had defined it, asked for it or shown need of it.
+    UnheardOf,
+    /// The catalog had it merged, launched or retired.
+    NotOnOffer,
+}
+
+/// A time after a launch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Horizon {
+    /// How long it is, in days.
+    pub days: i64,
+    /// When it is over.
+    pub ends_at: String,
+    /// Whether everything up to its end has been seen; otherwise the numbers can grow.
+    pub over: bool,
+}
+
+/// Some accounts, and how many of them used the feature. Of fewer than 5 accounts there are no numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Cohort {
+    /// How many accounts; `null` if they are too few to show.
+    pub accounts: Option<u64>,
+    /// Those that used the feature within each of the horizons; `null` if they are too few to show.
+    pub used: Option<Vec<Share>>,
+}
+
+/// How well rankings foretold what would be used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Foresight {
+    /// Launches that could be judged.
+    pub launches: u64,
+    /// Their pairs, without those that were used by the same share of accounts.
+    pub pairs: u64,
+    /// The pairs that the scores before had in the right order; one with equal scores counts half.
+    pub in_order: f64,
+    /// The one divided by the other; `null` with fewer than 5 launches. Chance alone gives a half.
+    pub share: Option<f64>,
+    /// Of rankings that know nothing, 95 % have a share from here ...
+    pub chance_low: Option<f64>,
+    /// ... to here.
+    pub chance_high: Option<f64>,
+}
+
+impl Outcome {
+    /// The document of an outcome. Cohorts of fewer than `accounts_shown_min` accounts carry no numbers, nor do those from which
+    /// they could be told.
+    #[must_use]
+    pub fn computed(
+        scope: &Scope<'_>,
+        outcome: &domain::outcome::Outcome,
+        foresight: &domain::foresight::Foresight,
+        accounts_shown_min: u64,
+    ) -> Self {
+        let shown = |cohort: &domain::outcome::Cohort| cohort.accounts >= accounts_shown_min;
+        // The two add up to the active accounts, so either tells the other.
+        let halves = shown(&outcome.asked_or_needed_active) && shown(&outcome.neither);
+        Self {
+            team: scope.team.to_string(),
+            feature: outcome.feature.to_string(),
+            title: outcome.title.clone(),
+            as_of: scope.as_of.to_rfc3339(),
+            data_through: scope.data_through.to_rfc3339(),
+            launched_at: outcome.launched_at.to_rfc3339(),
+            decided_on: outcome.decided_on.to_rfc3339(),
+            before: Before::computed(&outcome.before),
+            horizons: outcome
+                .horizons
+                .iter()
+                .map(|horizon| Horizon {
+                    days: horizon.days,
+                    ends_at: horizon.ends_at.to_rfc3339(),
+                    over: horizon.over,
+                })
+                .collect(),
+            asked: Cohort::computed(&outcome.asked, shown(&outcome.asked)),
+            needed: Cohort::computed(&outcome.needed, shown(&outcome.needed)),
+            asked_or_needed: Cohort::computed(&outcome.asked_or_needed, shown(&outcome.asked_or_needed)),
+            asked_or_needed_active: Cohort::computed(&outcome.asked_or_needed_active, halves),
+            neither: Cohort::computed(&outcome.neither, halves),
+            active: Cohort::computed(&outcome.active, shown(&outcome.active)),
+            foresight: Foresight {
+                launches: foresight.launches,
+                pairs: foresight.pairs,
+                in_order: foresight.in_order,
+                share: foresight.share.map(|share| share.share),
+                chance_low: foresight.share.map(|share| share.chance_low),
+                chance_high: foresight.share.map(|share| share.chance_high),
+            },
+        }
+    }
+}
+
+impl Before {
+    fn computed(before: &domain::launch::Before) -> Self {
+        use domain::launch::Before as Found;
+        let place = if let Found::Listed(place) = before { Some(place) } else { None };
+        Self {
+            state: match before {
+                Found::Listed(_) => BeforeState::Listed,
+                Found::UnheardOf => BeforeState::UnheardOf,
+                Found::NotOnOffer => BeforeState::NotOnOffer,
+            },
+            rank: place.map(|place| place.rank),
+            rank_low: place.map(|place| place.rank_low),
+            rank_high: place.map(|place| place.rank_high),
+            listed: place.map(|place| place.listed),
+            score: place.map(|place| place.score),
+        }
+    }
+}
+
+impl Cohort {
+    fn computed(cohort: &domain::outcome::Cohort, shown: bool) -> Self {
+        Self {
+            accounts: shown.then_some(cohort.accounts),
+            used: shown.then(|| cohort.used.iter().map(Share::computed).collect()),
+        }
+    }
+}
