@@ -1,5 +1,5 @@
-//! Several rankers share the teams. One is killed, one is added, others are paused and wake, all under load: every team is
-//! ranked on, by one of them at a time, and nobody reads a ranking that is older than the one before it.
+//! Several rankers share the teams. One is killed, one is added, others are paused and wake or cut off for a while, all under
+//! load: every team is ranked on, by one of them at a time, and nobody reads a ranking that is older than the one before it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use devstack::{Role, Stack};
+use devstack::{Role, Stack, StackConfig};
 use domain::{history::facts_at, ids::TeamId, ranking::rank, time::Timestamp};
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
@@ -21,6 +21,7 @@ use serde_json::Value;
 use testkit::{
     eventually::eventually,
     flywheel::Flywheel,
+    proxy::{Line, Proxy},
     record::{Described, Sender},
 };
 use wire::topics::RANKINGS;
@@ -30,7 +31,7 @@ use crate::{
     world::{Size, World},
 };
 
-const SIZE: Size = Size { teams: 8, features: 6, accounts: 300, events: 40_000 };
+const SIZE: Size = Size { teams: 8, features: 6, accounts: 300, events: 30_000 };
 /// As `migrate` makes them.
 const SHARDS: i64 = 6;
 /// What the issue promises of a ranker that is killed.
@@ -39,11 +40,16 @@ const SETTLED_MAX: Duration = Duration::from_secs(60);
 const PAUSES: usize = 3;
 /// The load: so many records a tick.
 const TICK: Duration = Duration::from_millis(100);
-const RECORDS_PER_TICK: usize = 20;
+const RECORDS_PER_TICK: usize = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rankers_that_die_come_and_pause_leave_no_wrong_stale_or_missing_ranking() {
-    let stack = testkit::migrated_stack().await;
+    let (door, listener) = Proxy::listener().await.expect("a port");
+    let mut config = StackConfig::test().expect("a configuration");
+    config.kafka_proxies.push(door);
+    let stack = Stack::start(config).await.expect("a stack");
+    testkit::flywheel::migrate(&stack).await;
+    let line = Proxy::start(listener, stack.kafka_behind_proxy(0));
     let began = now();
     let world = World::generate(11, &SIZE, began);
     let log = world.logged(began);
@@ -52,7 +58,7 @@ async fn rankers_that_die_come_and_pause_leave_no_wrong_stale_or_missing_ranking
     let load = Load::start(&stack, world.records);
 
     let first = Flywheel::spawn(&stack, "rank", &[]);
-    let second = Flywheel::spawn(&stack, "rank", &[]);
+    let second = Flywheel::spawn(&stack, "rank", &[("FLYWHEEL_KAFKA_BROKERS", &door.to_string())]);
     for flywheel in [&ingest, &first, &second] {
         flywheel.ready().await;
     }
@@ -87,6 +93,14 @@ async fn rankers_that_die_come_and_pause_leave_no_wrong_stale_or_missing_ranking
     let fenced =
         metric(&second, "flywheel_ranker_fenced_total").await + metric(&third, "flywheel_ranker_fenced_total").await;
     eprintln!("{fenced} rankings were fenced");
+
+    // One is cut off while it publishes. What it has sent by then arrives after the other has taken over.
+    line.set(Line::Silent);
+    topic.every_team_anew(taken_over_max).await;
+    line.set(Line::Up);
+    shared(&[&second, &third]).await;
+    topic.every_team_anew(taken_over_max).await;
+    topic.never_went_back();
 
     // One stops in order: the other takes over at once.
     let (status, said) = third.terminate().await;
