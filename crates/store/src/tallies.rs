@@ -49,9 +49,9 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer in time, or answers with something else.
     pub async fn ranking(&self, team: &TeamId, as_of: Timestamp, segment: Option<&str>) -> anyhow::Result<Ranking> {
-        let catalog = self.catalog(team, as_of).await?;
+        let (catalog, features) = tokio::try_join!(self.catalog(team, as_of), self.known(team, as_of))?;
         let assumptions = Assumptions::of(catalog.parameters());
-        let tallies = self.tallies(team, as_of, segment, &catalog, &assumptions).await?;
+        let tallies = self.sums(team, as_of, segment, (&catalog, &assumptions), &features).await?;
         Ok(rank_tallies(&tallies, &catalog, &assumptions.parameters))
     }
 
@@ -67,8 +67,20 @@ impl Store {
         catalog: &Catalog,
         assumptions: &Assumptions,
     ) -> anyhow::Result<Tallies> {
-        let (measured, known) = self.known(team, as_of).await?;
-        let features = Features::of(catalog, &known);
+        let features = self.known(team, as_of).await?;
+        self.sums(team, as_of, segment, (catalog, assumptions), &features).await
+    }
+
+    /// With the features that have a need signal, and those asked for or needed.
+    async fn sums(
+        &self,
+        team: &TeamId,
+        as_of: Timestamp,
+        segment: Option<&str>,
+        (catalog, assumptions): (&Catalog, &Assumptions),
+        (measured, known): &(BTreeSet<FeatureId>, BTreeSet<FeatureId>),
+    ) -> anyhow::Result<Tallies> {
+        let features = Features::of(catalog, known);
         let parameters = &assumptions.parameters;
         let query = self
             .at(&question(parameters.activity_window_days, segment.is_some()), team, as_of)
@@ -86,7 +98,7 @@ impl Store {
             .within(async { query.fetch_all::<TallyRow>().await.context("cannot read the sums over the accounts") })
             .await?;
         let mut tallies = features.tallies(rows, &assumptions.tier_weights)?;
-        for feature in &measured {
+        for feature in measured {
             if let Some(tally) = tallies.features.get_mut(&catalog.resolve(feature)) {
                 tally.measured = true;
             }

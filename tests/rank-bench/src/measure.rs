@@ -17,7 +17,7 @@ use crate::{
 
 const QUERY_MAX: Duration = Duration::from_secs(60);
 /// Teams computed at once, as the ranker does unless it is told otherwise.
-const TEAMS_AT_ONCE: usize = 2;
+const TEAMS_AT_ONCE: usize = 4;
 /// One changed team is measured so many times a round, each time another one.
 const CHANGED_A_ROUND: u64 = 5;
 

@@ -19,7 +19,7 @@ WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of
 SELECT toUnixTimestamp64Micro(min(time)), count() FROM
 (
     SELECT time FROM requests WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT first FROM usage_days WHERE team = {team:String} AND first > as_of
+    UNION ALL SELECT first FROM usage_days WHERE team = {team:String} AND day >= toDate32(as_of) AND first > as_of
     UNION ALL SELECT time FROM needs WHERE team = {team:String} AND time > as_of
     UNION ALL SELECT time FROM teams WHERE team = {team:String} AND time > as_of
     UNION ALL SELECT time FROM features WHERE team = {team:String} AND time > as_of
