@@ -1,6 +1,7 @@
 //! The question for a team's sums over accounts, put together from pieces. No piece holds anything that a caller gave.
 //!
-//! Accounts go by two hashes of their ids, 96 bits together: numbers of a fixed size cost half of what texts cost to group. That two of a team's million accounts are taken for one has a probability of 1 in 10¹⁷.
+//! Accounts go by two hashes of their ids, 96 bits together: numbers of a fixed size cost half of what texts cost to group.
+//! That two of a team's million accounts are taken for one has a probability of 1 in 10¹⁷.
 
 use super::activity::{EVENTS, used};
 
