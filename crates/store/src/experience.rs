@@ -23,7 +23,8 @@ pub const OBSERVATIONS_MIN: u64 = 100;
 pub const OPERATIONS_MAX: u32 = 1_000;
 
 /// How a feature feels to those who use it. Percentiles are exact, of nearest rank: the least duration that so many of all do
-/// not exceed.
+/// not exceed. An event of usage is one observation, with the duration that it gives: one that sums up several uses gives how
+/// long they took altogether.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Experience {
     /// The bound, in microseconds.

@@ -6,6 +6,9 @@
 //! - `tallies`: the sums over accounts that a ranking is computed from; the ranking.
 //! - `begun`, `snapshots`: whether there was anything yet, and what was published.
 //! - `facts`: what the score needs to know of a team at an instant, account by account.
+//! - `comparison`: what a diff of two instants is computed from, account by account.
+//! - `outcome`, `portfolio`: what became of launches and who had wanted them; all teams side by side.
+//! - `evidence`, `segments`, `experience`, `history`: what is behind one feature's place.
 //! - `sql` and `rows`: the questions; the answers.
 //!
 //! Not here: what the facts mean. `domain` computes from them.

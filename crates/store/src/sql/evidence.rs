@@ -2,13 +2,13 @@
 
 /// Its need signals by kind.
 pub(crate) const SIGNALS: &str = "
-SELECT toString(needs.signal) AS signal, sum(needs.count) AS counted, uniqExact(account) AS accounts,
+SELECT toString(needs.signal) AS signal, sum(needs.count) AS count, uniqExact(account) AS accounts,
     toUnixTimestamp64Micro(max(time)) AS latest
 FROM needs
 WHERE team = {team:String} AND feature IN {features:Array(String)}
     AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AND toUnixTimestamp64Micro(time) > {after:Int64}
 GROUP BY needs.signal
-ORDER BY counted DESC, signal
+ORDER BY count DESC, signal
 LIMIT {rows_max:UInt32}";
 
 /// How long its operations took. A percentile is the nearest rank's: the least duration that so many of all do not exceed. Each
@@ -52,7 +52,7 @@ pub(crate) const LATEST: &str = "
 SELECT partition, offset, toUnixTimestamp64Micro(requests.time) AS time, account, toString(requests.feature) AS feature,
     toInt8(importance) AS level, channel, reference, source, id
 FROM requests
-WHERE team = {team:String} AND feature IN {features:Array(String)}
+WHERE team = {team:String} AND requests.feature IN {features:Array(String)}
     AND requests.time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
 ORDER BY requests.time DESC, source DESC, id DESC, partition, offset
 LIMIT {rows_max:UInt32}";
