@@ -68,6 +68,11 @@ bench-ingest: ## Measure ingest against this machine and against ClickHouse's Ka
 	cargo build --release --locked --package flywheel --features unprotected --target-dir target/unprotected
 	exec target/release/bench-ingest run $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: bench-freshness
+bench-freshness: ## Measure how long an event takes to show in the API's answer, with 20,000 events a second over TEAMS (5,50)
+	cargo build --release --locked --package flywheel --package freshness
+	exec target/release/bench-freshness $(if $(TEAMS),--teams $(TEAMS))
+
 .PHONY: bench-rank
 bench-rank: ## Measure rankings of TEAMS (50) with 1,000, 10,000 and 100,000 accounts each, in ROUNDS (3)
 	deploy/dev/check-prerequisites --own-stack
