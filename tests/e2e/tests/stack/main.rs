@@ -6,6 +6,7 @@ mod audit;
 mod comparison;
 mod dashboard;
 mod dead_letters;
+mod evidence;
 mod hardship;
 mod import;
 mod lifecycle;
