@@ -36,7 +36,7 @@ const SIZE: Size = Size { teams: 8, features: 6, accounts: 300, events: 30_000 }
 const SHARDS: i64 = 6;
 /// What the issue promises of a ranker that is killed.
 const TAKEN_OVER_MAX: Duration = Duration::from_secs(10);
-const SETTLED_MAX: Duration = Duration::from_secs(60);
+const SETTLED_MAX: Duration = Duration::from_secs(90);
 const PAUSES: usize = 3;
 /// The load: so many records a tick.
 const TICK: Duration = Duration::from_millis(100);
@@ -64,10 +64,9 @@ async fn rankers_that_die_come_and_pause_leave_no_wrong_stale_or_missing_ranking
     }
     shared(&[&first, &second]).await;
     topic.every_team_anew(SETTLED_MAX).await;
-    // What this machine needs for a round when nothing happens comes on top of what is promised: tests share it with others.
-    let taken_over_max = TAKEN_OVER_MAX + topic.every_team_anew(SETTLED_MAX).await;
 
     // One is killed.
+    let taken_over_max = topic.taken_over_max().await;
     first.kill().await;
     let took = topic.every_team_anew(taken_over_max).await;
     eprintln!("after a kill every team was published again within {took:?}");
@@ -82,27 +81,29 @@ async fn rankers_that_die_come_and_pause_leave_no_wrong_stale_or_missing_ranking
     // One after the other is paused for longer than its session, and wakes.
     for pause in 0..PAUSES {
         let (paused, other) = if pause % 2 == 0 { (&second, &third) } else { (&third, &second) };
+        let taken_over_max = topic.taken_over_max().await;
         paused.pause();
         let took = topic.every_team_anew(taken_over_max).await;
         eprintln!("after a pause every team was published again within {took:?}");
         eventually("the other ranks for both", SETTLED_MAX, async || shards(other, SHARDS).await).await;
         paused.resume();
         shared(&[paused, other]).await;
-        topic.every_team_anew(taken_over_max).await;
     }
     let fenced =
         metric(&second, "flywheel_ranker_fenced_total").await + metric(&third, "flywheel_ranker_fenced_total").await;
     eprintln!("{fenced} rankings were fenced");
 
     // One is cut off while it publishes. What it has sent by then arrives after the other has taken over.
+    let taken_over_max = topic.taken_over_max().await;
     line.set(Line::Silent);
     topic.every_team_anew(taken_over_max).await;
     line.set(Line::Up);
     shared(&[&second, &third]).await;
-    topic.every_team_anew(taken_over_max).await;
+    topic.every_team_anew(SETTLED_MAX).await;
     topic.never_went_back();
 
     // One stops in order: the other takes over at once.
+    let taken_over_max = topic.taken_over_max().await;
     let (status, said) = third.terminate().await;
     assert!(status.success(), "{said}");
     let took = topic.every_team_anew(taken_over_max).await;
@@ -198,6 +199,12 @@ impl Topic {
         })
         .await;
         asked.elapsed()
+    }
+
+    /// How long a takeover may take: as promised, and what this machine needs for a round when nothing happens, because tests
+    /// share it with others.
+    async fn taken_over_max(&self) -> Duration {
+        TAKEN_OVER_MAX + self.every_team_anew(SETTLED_MAX).await
     }
 
     /// Waits until every team has a ranking that has everything up to `through`; then every team's last.
