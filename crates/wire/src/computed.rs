@@ -58,12 +58,7 @@ impl ranking::Ranking {
                 growth: assumptions.tier_weights.growth,
                 enterprise: assumptions.tier_weights.enterprise,
             },
-            population: ranking::Population {
-                accounts: now.population.accounts,
-                used: now.population.used,
-                weight: now.population.weight,
-                effective: now.population.effective,
-            },
+            population: ranking::Population::computed(&now.population),
             items: items(&now.items, &before.items),
             iterate: items(&now.iterate, &before.iterate),
             sensitivity: sensitivity(now).map(|found| ranking::Sensitivity {
@@ -80,6 +75,42 @@ impl ranking::Ranking {
                 .collect(),
             next_cursor: None,
         }
+    }
+}
+
+impl ranking::Population {
+    /// As it was computed.
+    #[must_use]
+    pub fn computed(population: &domain::ranking::Population) -> Self {
+        Self {
+            accounts: population.accounts,
+            used: population.used,
+            weight: population.weight,
+            effective: population.effective,
+        }
+    }
+}
+
+impl ranking::Demand {
+    /// As it was computed.
+    #[must_use]
+    pub fn computed(demand: &domain::ranking::Demand) -> Self {
+        Self {
+            share: demand.share,
+            low: demand.low,
+            high: demand.high,
+            accounts: demand.accounts,
+            requests: demand.requests,
+            outside: ranking::Outside { lapsed: demand.lapsed, never_used: demand.never_used },
+        }
+    }
+}
+
+impl ranking::Need {
+    /// As it was computed.
+    #[must_use]
+    pub fn computed(need: &domain::ranking::Need) -> Self {
+        Self { share: need.share, low: need.low, high: need.high, accounts: need.accounts, measured: need.measured }
     }
 }
 
@@ -116,21 +147,8 @@ pub(crate) fn item(ranked: &Ranked, rank_change_7d: Option<i64>) -> ranking::Ite
         score_per_effort: ranked.score_per_effort,
         score: ranked.score,
         contributions: ranking::Contributions { demand: ranked.demand_contribution, need: ranked.need_contribution },
-        demand: ranking::Demand {
-            share: ranked.demand.share,
-            low: ranked.demand.low,
-            high: ranked.demand.high,
-            accounts: ranked.demand.accounts,
-            requests: ranked.demand.requests,
-            outside: ranking::Outside { lapsed: ranked.demand.lapsed, never_used: ranked.demand.never_used },
-        },
-        need: ranking::Need {
-            share: ranked.need.share,
-            low: ranked.need.low,
-            high: ranked.need.high,
-            accounts: ranked.need.accounts,
-            measured: ranked.need.measured,
-        },
+        demand: ranking::Demand::computed(&ranked.demand),
+        need: ranking::Need::computed(&ranked.need),
         reading: ranked.reading.map(reading),
         top_account_share: ranked.top_account_share,
         rank_change_7d,

@@ -5,6 +5,8 @@
 
 mod computed;
 pub mod diff;
+pub mod evidence;
+pub mod history;
 pub mod outcome;
 pub mod portfolio;
 pub mod ranking;

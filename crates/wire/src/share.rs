@@ -19,7 +19,9 @@ pub struct Share {
 }
 
 impl Share {
-    pub(crate) fn computed(share: &domain::share::Share) -> Self {
+    /// As it was computed.
+    #[must_use]
+    pub fn computed(share: &domain::share::Share) -> Self {
         Self { count: share.count, of: share.of, share: share.share, low: share.low, high: share.high }
     }
 }

@@ -27,8 +27,8 @@ pub enum Error {
         /// The team asked for.
         team: String,
     },
-    /// The team's ranking does not list this feature.
-    #[error("the ranking of team {team:?} lists no feature {feature:?}; merged and retired features are not listed")]
+    /// Nobody has heard of this feature.
+    #[error("nobody has defined a feature {feature:?} of team {team:?}, asked for it or shown need of it by then")]
     UnknownFeature {
         /// The team asked for.
         team: String,

@@ -31,6 +31,7 @@ mod record;
 pub mod router;
 mod routes;
 mod server;
+mod shown;
 pub mod store;
 mod telemetry;
 

@@ -5,7 +5,7 @@ use domain::{
     ids::{InvalidId, TeamId},
     time::{InvalidTime, Timestamp},
 };
-use wire::ranking::{Item, Ranking};
+use wire::ranking::Ranking;
 
 use crate::page::{self, Page};
 
@@ -40,16 +40,6 @@ pub enum Unusable {
     Encode(#[source] serde_json::Error),
 }
 
-/// The list of a ranking in which a feature stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Listed {
-    /// Among those to choose from.
-    Items,
-    /// Launched: what is asked and needed of it since.
-    Iterate,
-}
-
 impl Published {
     /// Checks `ranking` and encodes its first page.
     ///
@@ -79,15 +69,6 @@ impl Published {
     /// The instant that the ranking is computed for.
     pub fn as_of(&self) -> Timestamp {
         self.as_of
-    }
-
-    /// The place of `feature` in the ranking.
-    pub fn feature(&self, feature: &str) -> Option<(Listed, &Item)> {
-        let find = |items: &'_ [Item]| items.iter().position(|item| item.feature == feature);
-        if let Some(place) = find(&self.ranking.items) {
-            return Some((Listed::Items, &self.ranking.items[place]));
-        }
-        find(&self.ranking.iterate).map(|place| (Listed::Iterate, &self.ranking.iterate[place]))
     }
 
     pub(crate) fn team(&self) -> &TeamId {

@@ -64,6 +64,7 @@ fn paths() -> OpenApiRouter<AppState> {
         .routes(routes!(rankings::snapshot))
         .routes(routes!(diff::between))
         .routes(routes!(features::evidence))
+        .routes(routes!(features::history))
         .routes(routes!(outcome::of_launch))
         .routes(routes!(portfolio::all_teams))
         .routes(routes!(probes::livez))

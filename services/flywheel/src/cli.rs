@@ -36,7 +36,15 @@ pub enum Command {
     /// List, show and replay records that could not be taken.
     DeadLetters(Box<crate::dead_letters::Args>),
     /// Show a team's ranking in the terminal.
-    Rankings(crate::rankings::Args),
+    Rankings(Box<crate::rankings::Args>),
+    /// Show why a team's ranking is another than it was.
+    Diff(crate::diff::Args),
+    /// Show what is behind a feature's place.
+    Evidence(crate::evidence::Args),
+    /// Show what became of a launch.
+    Outcome(crate::outcome::Args),
+    /// Show all teams side by side.
+    Portfolio(crate::portfolio::Args),
 }
 
 /// Options of `flywheel run`.

@@ -4,10 +4,15 @@ pub mod cli;
 pub mod dead_letters;
 mod delivery;
 pub mod demo;
+pub mod diff;
+pub mod evidence;
 pub mod import;
+pub mod outcome;
+pub mod portfolio;
 mod printable;
 pub mod rankings;
 mod roles;
+pub mod terminal;
 
 use std::io::Write as _;
 
@@ -31,7 +36,11 @@ pub async fn run(cli: Cli, metrics: Metrics) -> anyhow::Result<()> {
         Command::Import(options) => import::run(options.import, options.kafka, shutdown).await,
         Command::Demo(options) => demo::run(options.demo, options.kafka, shutdown).await,
         Command::DeadLetters(options) => dead_letters::run(*options, shutdown).await,
-        Command::Rankings(options) => rankings::run(options, shutdown).await,
+        Command::Rankings(options) => rankings::run(*options, shutdown).await,
+        Command::Diff(options) => diff::run(options, shutdown).await,
+        Command::Evidence(options) => evidence::run(options, shutdown).await,
+        Command::Outcome(options) => outcome::run(options, shutdown).await,
+        Command::Portfolio(options) => portfolio::run(options, shutdown).await,
     }
 }
 

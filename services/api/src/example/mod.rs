@@ -1,8 +1,10 @@
 //! The examples that the OpenAPI document shows: the founding story.
 
 mod answers;
+mod evidence;
 
 pub(crate) use answers::{diff, outcome, portfolio};
+pub(crate) use evidence::{evidence, history};
 
 use wire::ranking::{
     Confidence, Contributions, Demand, Item, Need, Outside, Parameters, Population, Ranking, Reading, Sensitivity,

@@ -34,10 +34,6 @@ pub(crate) struct TeamFeature(pub(crate) TeamId, pub(crate) FeatureId);
 #[derive(Debug)]
 pub(crate) struct TeamSnapshot(pub(crate) TeamId, pub(crate) String);
 
-/// The query of a path that takes no parameters.
-#[derive(Debug)]
-pub(crate) struct NoQuery;
-
 /// The query of a list.
 #[derive(Debug)]
 pub(crate) struct PageQuery {
@@ -121,14 +117,6 @@ impl<S: Send + Sync> FromRequestParts<S> for TeamSnapshot {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let [team, snapshot] = path(parts, state, ["team", "snapshot"]).await?;
         Ok(Self(id("team", &team).map_err(|error| Error::Parameters(vec![error]))?, snapshot))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        Query::of(parts).finish().map(|()| Self)
     }
 }
 

@@ -34,6 +34,9 @@ pub(crate) struct OfDiff;
 /// Errors of a team's feature.
 pub(crate) struct OfFeature;
 
+/// Errors of a feature's history.
+pub(crate) struct OfHistory;
+
 /// Errors of an outcome.
 pub(crate) struct OfOutcome;
 
@@ -110,8 +113,17 @@ impl IntoResponses for OfSnapshot {
 impl IntoResponses for OfFeature {
     fn responses() -> Responses {
         let feature = Error::UnknownFeature { team: "dynamodb".to_owned(), feature: "teleport".to_owned() };
-        let unknown = wrong("as_of", "is not a parameter of this path; there are none here");
-        describe(always().into_iter().chain([Error::Loading, unknown, unknown_team(), feature]))
+        let too_much = too_much("segments", ::store::SEGMENT_ROWS_MAX);
+        let errors = [in_future("as_of"), unknown_team(), feature, too_much];
+        describe(always().into_iter().chain(of_history()).chain(errors))
+    }
+}
+
+impl IntoResponses for OfHistory {
+    fn responses() -> Responses {
+        describe(
+            always().into_iter().chain(of_history()).chain([wrong("from", "from must be before to"), unknown_team()]),
+        )
     }
 }
 

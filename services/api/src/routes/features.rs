@@ -1,100 +1,150 @@
-//! One feature's evidence.
+//! What is behind a feature's place, and where it stood over time.
 
-use axum::{body::Bytes, extract::State, http::HeaderMap, response::Response};
-use serde::Serialize;
-use utoipa::ToSchema;
-use wire::ranking::{Confidence, Item, Parameters, Population};
+use axum::{Json, extract::State};
+use domain::ids::FeatureId;
+use wire::{
+    evidence::{Evidence, Listed},
+    history::{History, Place, Point, Shown},
+    ranking::{Item, Ranking},
+};
 
-use super::tagged;
 use crate::{
     error::Error,
     example,
-    parameters::{NoQuery, TeamFeature, TeamFeatureParams},
-    problem::responses::OfFeature,
-    published::{Listed, Published},
+    parameters::{
+        TeamFeature, TeamFeatureParams,
+        instants::{EvidenceParams, EvidenceQuery, HistoryParams, HistoryQuery},
+        ranking::Question,
+    },
+    problem::responses::{OfFeature, OfHistory},
     router::AppState,
+    shown,
 };
 
-/// A feature's place in its team's current ranking, and what put it there.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Evidence<'a> {
-    /// The team.
-    team: &'a str,
-    /// The feature.
-    feature: &'a str,
-    /// The segment the population is restricted to; `null` for all accounts.
-    segment: Option<&'a str>,
-    /// The instant T the numbers are computed for.
-    as_of: &'a str,
-    /// Every event with a time up to this instant is in the numbers.
-    data_through: &'a str,
-    /// Name of the formula.
-    formula: &'a str,
-    /// Id of the published snapshot that the numbers are of.
-    snapshot: &'a str,
-    /// Whether the population is large enough to rank.
-    confidence: Confidence,
-    /// The parameters of the formula.
-    parameters: &'a Parameters,
-    /// The accounts that the shares are shares of.
-    population: &'a Population,
-    /// The list of the ranking in which it stands: its rank counts among those.
-    listed: Listed,
-    /// The feature as the ranking has it.
-    item: &'a Item,
-}
+/// So many of the latest requests are shown.
+const REQUESTS_MAX: u32 = 20;
+/// A series has at most so many points: the newest.
+const POINTS_MAX: u32 = 500;
 
 /// A feature's evidence
 ///
-/// The numbers behind a feature's place, from the same snapshot as the ranking.
+/// The feature's place, and what put it there: its numbers by segment and tier, its need signals by kind, how it feels to those
+/// who use it, and what was last said about it. As of the ranking published last, unless another instant is asked about.
 #[utoipa::path(
     get,
     path = "/v1/teams/{team}/features/{feature}",
     operation_id = "getFeature",
     tag = "features",
-    params(TeamFeatureParams),
-    responses(
-        (status = 200, description = "The evidence",
-            headers(("etag" = String, description = "Changes when the answer does, `data_through` apart")),
-            body = Evidence, example = json!(example_evidence())),
-        (status = 304, description = "The answer is the one that `If-None-Match` names"),
-        OfFeature,
-    )
+    params(TeamFeatureParams, EvidenceParams),
+    responses((status = 200, description = "The evidence", body = Evidence, example = json!(example::evidence())), OfFeature)
 )]
 pub(crate) async fn evidence(
     State(state): State<AppState>,
     TeamFeature(team, feature): TeamFeature,
-    _: NoQuery,
-    headers: HeaderMap,
-) -> Result<Response, Error> {
+    query: EvidenceQuery,
+) -> Result<Json<Evidence>, Error> {
     let published = state.team(&team)?;
-    let (listed, item) = published
-        .feature(feature.as_str())
-        .ok_or_else(|| Error::UnknownFeature { team: team.to_string(), feature: feature.to_string() })?;
-    let body = serde_json::to_vec(&describe(&published, listed, item)).map_err(Error::internal)?;
-    Ok(tagged(&headers, Published::etag(published.snapshot(), feature.as_str()), || Bytes::from(body)))
-}
+    let turn = state.history.turn().await?;
+    let instant = turn.instant("as_of", Some(query.as_of.unwrap_or(published.as_of())))?;
+    let at = instant.computed();
+    let computed = match query.as_of {
+        None => None,
+        Some(_) => Some(turn.ranking(&team, instant, &Question::default()).await?),
+    };
+    let ranking = computed.as_ref().unwrap_or(published.ranking());
 
-fn describe<'a>(published: &'a Published, listed: Listed, item: &'a Item) -> Evidence<'a> {
-    let ranking = published.ranking();
-    Evidence {
-        team: &ranking.team,
-        feature: &item.feature,
-        segment: ranking.segment.as_deref(),
-        as_of: &ranking.as_of,
-        data_through: &ranking.data_through,
-        formula: &ranking.formula,
-        snapshot: published.snapshot(),
-        confidence: ranking.confidence,
-        parameters: &ranking.parameters,
-        population: &ranking.population,
-        listed,
-        item,
+    let away = |error| Error::history(&error);
+    let catalog = turn.store.catalog(&team, at).await.map_err(away)?;
+    let assumptions = domain::assumptions::Assumptions::of(catalog.parameters());
+    let (found, experience, latest) = tokio::try_join!(
+        turn.store.evidence(&team, &feature, at, &catalog, &assumptions),
+        turn.store.experience(&team, &feature, at, &catalog, &assumptions.parameters, query.bound_us),
+        turn.store.latest_requests(&team, &feature, at, &catalog, REQUESTS_MAX, ::store::Texts::Left),
+    )
+    .map_err(away)?;
+    if !found.known {
+        return Err(Error::UnknownFeature { team: team.to_string(), feature: feature.to_string() });
     }
+    let place = place(ranking, &found.feature);
+    Ok(Json(Evidence {
+        team: team.to_string(),
+        feature: found.feature.to_string(),
+        merged: found.merged.iter().map(ToString::to_string).collect(),
+        as_of: ranking.as_of.clone(),
+        data_through: ranking.data_through.clone(),
+        formula: ranking.formula.clone(),
+        snapshot: ranking.snapshot.clone(),
+        confidence: ranking.confidence,
+        parameters: ranking.parameters.clone(),
+        population: ranking.population.clone(),
+        listed: place.map(|(listed, _)| listed),
+        item: place.map(|(_, item)| item.clone()),
+        segments: shown::segments(&found),
+        tiers: shown::tiers(&found),
+        signals: shown::signals(&found.signals),
+        experience: shown::experience(&experience),
+        latest_requests: latest.iter().map(shown::said).collect(),
+    }))
 }
 
-fn example_evidence() -> Option<serde_json::Value> {
-    let published = Published::new(example::ranking()).ok()?;
-    let (listed, item) = published.feature("secondary-indexes")?;
-    serde_json::to_value(describe(&published, listed, item)).ok()
+/// Where the ranking has the feature.
+fn place<'a>(ranking: &'a Ranking, feature: &FeatureId) -> Option<(Listed, &'a Item)> {
+    let find = |list: &'a [Item]| list.iter().find(|item| item.feature == feature.as_str());
+    let item = find(&ranking.items).map(|item| (Listed::Items, item));
+    item.or_else(|| find(&ranking.iterate).map(|item| (Listed::Iterate, item)))
+}
+
+/// A feature's history
+///
+/// Where the published rankings had the feature: of each step the last one.
+#[utoipa::path(
+    get,
+    path = "/v1/teams/{team}/features/{feature}/history",
+    operation_id = "getHistory",
+    tag = "features",
+    params(TeamFeatureParams, HistoryParams),
+    responses((status = 200, description = "The history", body = History, example = json!(example::history())), OfHistory)
+)]
+pub(crate) async fn history(
+    State(state): State<AppState>,
+    TeamFeature(team, feature): TeamFeature,
+    query: HistoryQuery,
+) -> Result<Json<History>, Error> {
+    state.team(&team)?;
+    let turn = state.history.turn().await?;
+    let until = turn.instant("to", query.to)?.as_of;
+    let after = query.after(until)?;
+    let span = ::store::Span { after, until, step_us: query.step_us(), points_max: POINTS_MAX };
+    let points = turn.store.history(&team, &feature, span).await.map_err(|error| Error::history(&error))?;
+    Ok(Json(History {
+        team: team.to_string(),
+        feature: feature.to_string(),
+        from: after.to_rfc3339(),
+        to: until.to_rfc3339(),
+        step_s: query.step_s,
+        points: points.into_iter().map(point).collect(),
+    }))
+}
+
+fn point(point: ::store::Point) -> Point {
+    let shown = |shown: ::store::Shown| Shown {
+        share: shown.share,
+        low: shown.low,
+        high: shown.high,
+        accounts: shown.accounts,
+    };
+    Point {
+        as_of: point.as_of.to_rfc3339(),
+        snapshot: point.snapshot,
+        accounts: point.accounts,
+        place: point.place.map(|place| Place {
+            launched: place.launched,
+            rank: place.rank,
+            rank_low: place.rank_low,
+            rank_high: place.rank_high,
+            score: place.score,
+            demand: shown(place.demand),
+            need: shown(place.need),
+        }),
+    }
 }

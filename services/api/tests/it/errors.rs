@@ -18,7 +18,6 @@ async fn what_is_not_there_is_named() {
     insta::assert_json_snapshot!("unknown_path", api.problem("/v2/teams").await);
     insta::assert_json_snapshot!("unknown_team", api.problem("/v1/teams/dynamo/rankings").await);
     insta::assert_json_snapshot!("unknown_team_of_feature", api.problem("/v1/teams/dynamo/features/f1").await);
-    insta::assert_json_snapshot!("unknown_feature", api.problem("/v1/teams/dynamodb/features/teleport").await);
 }
 
 #[tokio::test]
@@ -27,7 +26,7 @@ async fn wrong_parameters_are_named_all_at_once_with_what_they_take() {
     let wrong =
         "/v1/teams/dynamodb/rankings?limit=0&cursor=nonsense&asof=2026-01-01T00:00:00Z&as_of=now&need_weight=2&limit=3";
     insta::assert_json_snapshot!("wrong_parameters", api.problem(wrong).await);
-    insta::assert_json_snapshot!("no_parameters_here", api.problem("/v1/teams/dynamodb/features/f1?as_of=now").await);
+    insta::assert_json_snapshot!("unknown_parameters", api.problem("/v1/teams/dynamodb/features/f1?at=now").await);
     insta::assert_json_snapshot!("wrong_ids", api.problem("/v1/teams/Dynamo%20DB/features/a%2Fb").await);
     for path in [
         "/v1/teams/%FF/rankings",
@@ -124,6 +123,8 @@ async fn without_clickhouse_only_what_is_computed_has_no_answer() {
         "/v1/teams/dynamodb/rankings?demand_weight=0.5",
         "/v1/teams/dynamodb/rankings/20251231T120000Z-000000000000",
         "/v1/teams/dynamodb/rankings/diff?from=2026-01-01T00:00:00Z",
+        "/v1/teams/dynamodb/features/f1",
+        "/v1/teams/dynamodb/features/f1/history",
         "/v1/teams/dynamodb/features/f1/outcome",
         "/v1/portfolio",
     ] {

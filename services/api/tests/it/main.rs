@@ -1,7 +1,6 @@
 //! The API over real HTTP.
 
 mod errors;
-mod features;
 mod follower;
 mod openapi;
 mod operations;

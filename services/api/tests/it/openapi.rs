@@ -71,7 +71,6 @@ async fn answers_have_the_described_properties() {
     assert_eq!(keys(&api.json("/v1/teams").await["items"][0]), properties("TeamSummary"));
     assert_eq!(keys(&api.json("/v1/teams/t/rankings").await), properties("Ranking"));
     assert_eq!(keys(&api.json("/v1/teams/t/rankings").await["items"][0]), properties("Item"));
-    assert_eq!(keys(&api.json("/v1/teams/t/features/f1").await), properties("Evidence"));
     assert_eq!(keys(&api.json("/version").await), properties("Version"));
     let problem = keys(&api.problem("/v1/teams?limit=0").await);
     assert!(problem.is_subset(&properties("Problem")), "{problem:?}");

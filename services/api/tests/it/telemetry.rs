@@ -12,7 +12,7 @@ async fn requests_are_measured_by_route_and_status() {
     let api = Api::start().await;
     api.publish(ranking("t", "s1", "2026-01-01T12:00:00Z", 1, 0));
     for _ in 0..3 {
-        assert_eq!(api.get("/v1/teams/t/features/l9").await.status(), 404);
+        assert_eq!(api.get("/v1/teams/nobody/features/l9").await.status(), 404);
     }
     let traced = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
     assert_eq!(api.send(reqwest::Method::GET, "/v1/teams/t/rankings?x=1", &traced).await.status(), 400);

@@ -1,45 +1,27 @@
 //! A ranking as text: a pure function of the document and of the screen.
 
-use std::fmt::Write;
-
-use console::{Alignment, measure_text_width, pad_str, truncate_str};
-use domain::time::Timestamp;
 use wire::ranking::{Confidence, Item, Ranking};
 
-use super::columns::{self, Column, Ink};
-use crate::printable::printable;
+use super::columns::columns;
+use crate::{
+    printable::printable,
+    terminal::{
+        Ink, View, age,
+        table::{Table, flow},
+    },
+};
 
-/// Between two columns.
-const GAP: &str = "  ";
-
-/// What the drawing depends on besides the ranking.
-#[derive(Clone, Debug)]
-pub(super) struct View {
-    /// Columns of the screen.
-    pub(super) width: usize,
-    /// Rows of the screen; `None` where the text may be of any length.
-    pub(super) lines_max: Option<usize>,
-    /// Whether ANSI colours may be used.
-    pub(super) colour: bool,
-    /// The present, which the age of the data is measured against.
-    pub(super) now: Timestamp,
-}
-
-/// Draws `ranking` for `view`: a header, the features to choose from, and apart from them the launched ones.
+/// Draws `ranking` for `view`: a header, the features to choose from, and apart from them the launched ones. A rule stands between
+/// groups of features that can be told apart.
 pub(super) fn render(ranking: &Ranking, view: &View) -> String {
-    let ink = Ink::new(ranking, view.colour);
-    let header = header(ranking, view, &ink);
-    let room = view.lines_max.map(|lines| lines.saturating_sub(header.len()));
-    let mut lines = header;
-    lines.extend(body(ranking, view, &ink, room));
-    lines.iter().fold(String::new(), |mut text, line| {
-        text.push_str(&truncate_str(line, view.width, "…"));
-        text.push('\n');
-        text
-    })
+    let ink = Ink::new(view.colour);
+    let mut lines = header(ranking, view, ink);
+    let room = view.lines_max.map(|max| max.saturating_sub(lines.len()));
+    lines.extend(body(ranking, view, ink, room));
+    view.text(&lines)
 }
 
-fn header(ranking: &Ranking, view: &View, ink: &Ink) -> Vec<String> {
+fn header(ranking: &Ranking, view: &View, ink: Ink) -> Vec<String> {
     let p = &ranking.parameters;
     let population = &ranking.population;
     let scope =
@@ -72,124 +54,108 @@ fn header(ranking: &Ranking, view: &View, ink: &Ink) -> Vec<String> {
     ];
     let mut lines: Vec<String> =
         [&title[..], &accounts, &formula].into_iter().flat_map(|line| flow(line, view.width)).collect();
-    if ranking.confidence == Confidence::Insufficient {
-        lines.push(ink.warn("fewer than 30 effective accounts: too few for the order to mean much"));
-    }
+    lines.extend(sureness(ranking).into_iter().flat_map(|line| flow(&line, view.width)));
+    lines.extend(warnings(ranking).into_iter().map(|warning| ink.warn(&warning)));
     lines.push(String::new());
     lines
 }
 
-/// The clauses on as few lines as `width` allows.
-fn flow(clauses: &[String], width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for clause in clauses {
-        match lines.last_mut() {
-            Some(line) if measure_text_width(line) + GAP.len() + measure_text_width(clause) <= width => {
-                line.push_str(GAP);
-                line.push_str(clause);
-            }
-            _ => lines.push(clause.clone()),
-        }
+/// How far the order can be trusted.
+fn sureness(ranking: &Ranking) -> Vec<Vec<String>> {
+    if ranking.confidence == Confidence::Insufficient || ranking.items.len() < 2 {
+        return Vec::new();
     }
-    lines
+    let groups = ranking.items.iter().filter_map(|item| item.tie_group).max().unwrap_or(0);
+    let mut sureness = vec![vec![match groups {
+        0 => return Vec::new(),
+        1 => "one group: none of these is surely above another".to_owned(),
+        groups => format!("{groups} groups, a rule between them: within one, none is surely below the first"),
+    }]];
+    if let Some(found) = &ranking.sensitivity {
+        let end = |successor: &Option<String>, side: &str| {
+            successor.as_ref().map(|feature| format!("{side} it {} is", printable(feature)))
+        };
+        let mut clauses = vec![format!(
+            "{} is first while asking weighs {:.2} to {:.2}",
+            printable(&found.first),
+            found.demand_weight_low,
+            found.demand_weight_high
+        )];
+        clauses.extend([end(&found.first_below, "below"), end(&found.first_above, "above")].into_iter().flatten());
+        sureness.push(clauses);
+    }
+    sureness
 }
 
-fn body(ranking: &Ranking, view: &View, ink: &Ink, room: Option<usize>) -> Vec<String> {
+fn warnings(ranking: &Ranking) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if ranking.before_first_event {
+        warnings.push("before the team's first event: there was nothing to rank".to_owned());
+    } else if ranking.confidence == Confidence::Insufficient {
+        warnings.push("fewer than 30 effective accounts: the order means little".to_owned());
+    }
+    for cycle in &ranking.merge_cycles {
+        let names: Vec<String> = cycle.iter().map(|feature| printable(feature)).collect();
+        warnings.push(format!("merged in a circle, so not at all: {}", names.join(", ")));
+    }
+    warnings
+}
+
+fn body(ranking: &Ranking, view: &View, ink: Ink, room: Option<usize>) -> Vec<String> {
     if ranking.items.is_empty() && ranking.iterate.is_empty() {
-        return vec!["no feature has been defined, asked for or needed yet".to_owned()];
+        return match ranking.before_first_event {
+            true => Vec::new(),
+            false => vec!["no feature has been defined, asked for or needed yet".to_owned()],
+        };
     }
     let all: Vec<&Item> = ranking.items.iter().chain(&ranking.iterate).collect();
-    let columns = fit(&all, view.width, ink);
+    let table = Table::fit(columns(&all, ink), view.width);
     // The table's head, and a heading with a blank line before the launched ones.
     let room = room.map(|lines| lines.saturating_sub(if ranking.iterate.is_empty() { 1 } else { 3 }));
-    let (items, iterate) = share(room, ranking.items.len(), ranking.iterate.len());
-    let mut lines = vec![ink.dim(&row(&columns, |column| column.head.to_owned()))];
-    lines.extend(rows(&ranking.items, items, &columns, ink));
+    let (items, iterate) = share(room, &ranking.items, &ranking.iterate);
+    let mut lines = vec![table.head(ink)];
+    lines.extend(rows(&ranking.items, 0, items, &table, ink));
     if !ranking.iterate.is_empty() {
         lines.push(String::new());
         lines.push(ink.bold("launched: what is still asked for and needed since"));
-        lines.extend(rows(&ranking.iterate, iterate, &columns, ink));
+        lines.extend(rows(&ranking.iterate, ranking.items.len(), iterate, &table, ink));
     }
     lines
 }
 
-/// How many rows of each list are drawn in `room` lines; where a list is cut, its last line says so.
-fn share(room: Option<usize>, items: usize, iterate: usize) -> (usize, usize) {
-    let Some(room) = room else { return (items, iterate) };
-    let iterate = iterate.min((room / 3).max(1));
-    (items.min(room.saturating_sub(iterate).max(1)), iterate)
+/// How many lines each list may have in `room`; where a list is cut, its last line says so.
+fn share(room: Option<usize>, items: &[Item], iterate: &[Item]) -> (usize, usize) {
+    let Some(room) = room else { return (usize::MAX, usize::MAX) };
+    let wanted = |list: &[Item]| list.len() + list.windows(2).filter(|pair| apart(&pair[0], &pair[1])).count();
+    let iterate = wanted(iterate).min((room / 3).max(1));
+    (wanted(items).min(room.saturating_sub(iterate).max(1)), iterate)
 }
 
-fn rows(items: &[Item], lines: usize, columns: &[(Column, usize)], ink: &Ink) -> Vec<String> {
-    let shown = if items.len() > lines { lines.saturating_sub(1) } else { items.len() };
-    let mut rows: Vec<String> =
-        items.iter().take(shown).map(|item| row(columns, |column| (column.cell)(item, ink))).collect();
-    if shown < items.len() {
-        rows.push(ink.dim(&format!("… and {} more", items.len() - shown)));
-    }
-    rows
+/// Whether a rule stands between the two.
+fn apart(item: &Item, next: &Item) -> bool {
+    item.tie_group != next.tie_group
 }
 
-fn row(columns: &[(Column, usize)], cell: impl Fn(&Column) -> String) -> String {
-    let mut line = String::new();
-    for (index, (column, width)) in columns.iter().enumerate() {
-        if index > 0 {
-            line.push_str(GAP);
+/// A list in at most so many lines; its first row is the table's `from`th.
+fn rows(items: &[Item], from: usize, lines_max: usize, table: &Table, ink: Ink) -> Vec<String> {
+    let mut lines = Vec::new();
+    // How many features stand in so many lines.
+    let mut shown = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 && apart(&items[at - 1], item) {
+            lines.push(table.rule(ink));
+            shown.push(at);
         }
-        let alignment = if column.right { Alignment::Right } else { Alignment::Left };
-        let _ = write!(line, "{}", pad_str(&cell(column), *width, alignment, Some("…")));
+        lines.push(table.row(from + at));
+        shown.push(at + 1);
     }
-    line.trim_end().to_owned()
-}
-
-/// The columns that fit into `width`, each with its own width: long texts are cut, then the least important column
-/// gives way, until the rest fits.
-fn fit(items: &[&Item], width: usize, ink: &Ink) -> Vec<(Column, usize)> {
-    let natural = |column: &Column| {
-        let cells = items.iter().map(|item| measure_text_width(&(column.cell)(item, ink)));
-        cells.chain([measure_text_width(column.head)]).max().unwrap_or(0)
-    };
-    let mut columns: Vec<(Column, usize)> = columns::all()
-        .into_iter()
-        .map(|column| {
-            let width = natural(&column);
-            (column, width)
-        })
-        .collect();
-    loop {
-        let gaps = GAP.len() * columns.len().saturating_sub(1);
-        let mut excess = (columns.iter().map(|(_, width)| width).sum::<usize>() + gaps).saturating_sub(width);
-        let cuts: Vec<usize> = columns
-            .iter()
-            .rev()
-            .map(|(column, width)| {
-                let cut = column.cut_to.map_or(0, |least| width.saturating_sub(least)).min(excess);
-                excess -= cut;
-                cut
-            })
-            .collect();
-        let least = (0..columns.len()).max_by_key(|&index| columns[index].0.gives_way);
-        match least.filter(|&index| excess > 0 && columns[index].0.gives_way > 0) {
-            Some(index) => drop(columns.remove(index)),
-            None => {
-                columns.iter_mut().rev().zip(cuts).for_each(|((_, width), cut)| *width -= cut);
-                return columns;
-            }
-        }
+    if lines.len() > lines_max {
+        let kept = lines_max.saturating_sub(1);
+        lines.truncate(kept);
+        let shown = kept.checked_sub(1).map_or(0, |last| shown[last]);
+        lines.push(ink.dim(&format!("… and {} more", items.len() - shown)));
     }
-}
-
-/// How long ago `instant` was.
-fn age(instant: &str, now: Timestamp) -> String {
-    let Ok(then) = Timestamp::parse_rfc3339(instant) else { return printable(instant) };
-    let seconds = now.0.saturating_sub(then.0).max(0) / 1_000_000;
-    match seconds {
-        0 => "now".to_owned(),
-        1..120 => format!("{seconds} s ago"),
-        120..7_200 => format!("{} min ago", seconds / 60),
-        7_200..172_800 => format!("{} h ago", seconds / 3_600),
-        _ => format!("{} d ago", seconds / 86_400),
-    }
+    lines
 }
 
 fn round_percent(share: f64) -> f64 {
@@ -198,16 +164,19 @@ fn round_percent(share: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use console::measure_text_width;
+
     use super::*;
+    use crate::terminal::at as view;
     use wire::ranking::{Contributions, Demand, Need, Outside, Parameters, Population, Status};
 
     fn item(rank: u32, feature: &str, title: &str, demand: [f64; 3], need: [f64; 3], change: Option<i64>) -> Item {
         let contributions = Contributions { demand: 60.0 * demand[1], need: 40.0 * need[1] };
         Item {
             rank,
-            rank_low: None,
-            rank_high: None,
-            tie_group: None,
+            rank_low: Some(1),
+            rank_high: Some(rank.max(2)),
+            tie_group: Some(if rank < 3 { 1 } else { 2 }),
             surely_above_next: None,
             feature: feature.to_owned(),
             title: title.to_owned(),
@@ -227,7 +196,7 @@ mod tests {
                 outside: Outside { lapsed: 0, never_used: 2 },
             },
             need: Need { share: need[0], low: need[1], high: need[2], accounts: 24, measured: need[0] > 0.0 },
-            reading: None,
+            reading: Some(wire::ranking::Reading::NeededNotAsked),
             top_account_share: None,
             rank_change_7d: change,
         }
@@ -275,19 +244,30 @@ mod tests {
                 item(3, "ttl", "Expire \u{1b}[31mitems", [0.02, 0.006, 0.07], [0.0, 0.0, 0.046], None),
             ],
             iterate: vec![item(1, "backups", "Point-in-time restore", [0.03, 0.01, 0.08], [0.0, 0.0, 0.046], Some(0))],
-            sensitivity: None,
+            sensitivity: Some(wire::ranking::Sensitivity {
+                first: "secondary-indexes".to_owned(),
+                demand_weight_low: 0.0,
+                first_below: None,
+                demand_weight_high: 0.684,
+                first_above: Some("multi-region".to_owned()),
+            }),
             next_cursor: None,
         }
     }
 
-    fn view(width: usize) -> View {
-        let now = Timestamp::parse_rfc3339("2026-01-31T12:00:00Z").unwrap();
-        View { width, lines_max: None, colour: false, now }
+    #[test]
+    fn a_wide_screen_shows_every_column() {
+        insta::assert_snapshot!(render(&golden(), &view(240)));
     }
 
     #[test]
-    fn a_wide_screen_shows_every_column() {
-        insta::assert_snapshot!(render(&golden(), &view(160)));
+    fn at_120_columns_bars_and_intervals_stand() {
+        insta::assert_snapshot!(render(&golden(), &view(120)));
+    }
+
+    #[test]
+    fn at_80_columns_intervals_stand() {
+        insta::assert_snapshot!(render(&golden(), &view(80)));
     }
 
     #[test]
@@ -326,7 +306,7 @@ mod tests {
         }
         let text = render(&ranking, &View { lines_max: Some(20), ..view(120) });
         assert!(text.lines().count() <= 20, "{text}");
-        assert!(text.contains("… and 48 more"), "{text}");
+        assert!(text.contains("… and 51 more"), "{text}");
         assert!(text.contains("backups"), "{text}");
     }
 
@@ -334,6 +314,21 @@ mod tests {
     fn too_few_accounts_are_said_aloud() {
         let ranking = Ranking { confidence: Confidence::Insufficient, ..golden() };
         assert!(render(&ranking, &view(120)).contains("fewer than 30 effective accounts"));
+    }
+
+    #[test]
+    fn what_is_before_the_first_event_and_what_is_merged_in_a_circle_is_said_aloud() {
+        let ranking = Ranking {
+            items: vec![],
+            iterate: vec![],
+            before_first_event: true,
+            merge_cycles: vec![vec!["a".to_owned(), "b".to_owned()]],
+            ..golden()
+        };
+        let text = render(&ranking, &view(120));
+        assert!(text.contains("before the team's first event"), "{text}");
+        assert!(text.contains("merged in a circle, so not at all: a, b"), "{text}");
+        assert!(!text.contains("has been defined"), "{text}");
     }
 
     #[test]

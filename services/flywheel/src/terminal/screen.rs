@@ -6,7 +6,7 @@ use anyhow::Context;
 use console::Term;
 use domain::time::Timestamp;
 
-use super::render::View;
+use super::View;
 
 /// Width where the output is no terminal: the whole table, no cell cut.
 const FILE_COLUMNS: usize = 240;

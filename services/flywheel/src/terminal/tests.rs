@@ -3,7 +3,12 @@
 use axum::{Router, http::StatusCode, routing::get};
 use tokio::net::TcpListener;
 
-use super::client::{Answer, Client};
+use wire::ranking::Ranking;
+
+use super::{
+    Question,
+    client::{Answer, Client},
+};
 
 /// An API that gives one answer; its address.
 async fn api(status: StatusCode, body: &'static str) -> String {
@@ -14,8 +19,12 @@ async fn api(status: StatusCode, body: &'static str) -> String {
     format!("http://{address}/")
 }
 
-async fn ask(status: StatusCode, body: &'static str) -> Answer {
-    Client::new(&api(status, body).await, "storage").unwrap().ask().await
+fn question() -> Question {
+    Question::new("/v1/teams/storage/rankings".to_owned(), "ranking of team `storage`".to_owned())
+}
+
+async fn ask(status: StatusCode, body: &'static str) -> Answer<Ranking> {
+    Client::new(&api(status, body).await, question()).unwrap().ask().await
 }
 
 #[tokio::test]
@@ -24,7 +33,7 @@ async fn a_ranking_is_read() {
         "formula":"v1","snapshot":"s","confidence":"insufficient",
         "parameters":{"activity_window_days":90,"half_life_days":90,"need_window_days":30,"need_min_count":1,"demand_weight":0.6,"need_weight":0.4,"confidence":0.95},
         "population":{"accounts":0,"used":0,"weight":0,"effective":0},"items":[],"iterate":[],"next_cursor":null}"#;
-    assert!(matches!(ask(StatusCode::OK, body).await, Answer::Ranking(ranking) if ranking.team == "storage"));
+    assert!(matches!(ask(StatusCode::OK, body).await, Answer::Found(ranking) if ranking.team == "storage"));
 }
 
 #[tokio::test]
@@ -45,7 +54,7 @@ async fn an_api_that_is_not_there_is_worth_waiting_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let answer = Client::new(&url, "storage").unwrap().ask().await;
+    let answer = Client::new(&url, question()).unwrap().ask::<Ranking>().await;
     assert!(matches!(answer, Answer::Away(why) if why.contains(&url) && why.contains("refused")));
 }
 
@@ -56,10 +65,8 @@ async fn what_is_no_ranking_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_wrong_team_or_address_is_refused_before_anything_is_sent() {
-    for (api, team) in
-        [("http://127.0.0.1:1", "No Team"), ("ftp://127.0.0.1", "storage"), ("127.0.0.1:8080", "storage")]
-    {
-        assert!(Client::new(api, team).is_err(), "{api} {team}");
+fn a_wrong_address_is_refused_before_anything_is_sent() {
+    for api in ["ftp://127.0.0.1", "127.0.0.1:8080", ""] {
+        assert!(Client::new(api, question()).is_err(), "{api}");
     }
 }

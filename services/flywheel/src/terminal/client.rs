@@ -1,25 +1,23 @@
-//! The one question this tool asks of the API.
+//! Asks one API one question.
 
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use domain::ids::TeamId;
 use reqwest::{StatusCode, Url};
-use serde::Deserialize;
-use wire::ranking::Ranking;
+use serde::{Deserialize, de::DeserializeOwned};
 
-/// An answer later than this counts as none.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// A longer body is not a ranking of ours: 200 items are some 200 KB.
+use super::Question;
+
+/// An answer later than this counts as none: the API gives up itself after 10 s.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// A longer body is not an answer of ours: 200 items are some 200 KB.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// The longest page that the API gives.
-const ITEMS_MAX: usize = 200;
 
 /// What came of asking.
-pub(super) enum Answer {
-    /// The ranking.
-    Ranking(Box<Ranking>),
-    /// The API does not know the team, or has no ranking of it yet.
+pub(super) enum Answer<T> {
+    /// The answer.
+    Found(Box<T>),
+    /// The API knows no answer, or has none yet.
     Unknown(String),
     /// The API cannot be reached or is not ready.
     Away(String),
@@ -27,50 +25,52 @@ pub(super) enum Answer {
     Refused(String),
 }
 
-/// Asks one API for one team's ranking.
+/// Asks one API one question.
 pub(super) struct Client {
     http: reqwest::Client,
     url: Url,
     api: String,
-    team: String,
+    what: String,
 }
 
 impl Client {
-    /// A client for `team` at `api`; nothing is sent yet.
-    pub(super) fn new(api: &str, team: &str) -> anyhow::Result<Self> {
-        TeamId::parse(team).with_context(|| format!("`{team}` is not a team id"))?;
-        let url = format!("{}/v1/teams/{team}/rankings?limit={ITEMS_MAX}", api.trim_end_matches('/'));
-        let url: Url =
+    /// A client for `question` at `api`; nothing is sent yet.
+    pub(super) fn new(api: &str, question: Question) -> anyhow::Result<Self> {
+        let url = format!("{}{}", api.trim_end_matches('/'), question.path);
+        let mut url: Url =
             url.parse().with_context(|| format!("--api {api} is not an address such as http://127.0.0.1:8080"))?;
         ensure!(matches!(url.scheme(), "http" | "https"), "--api {api} must begin with http:// or https://");
+        if !question.parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(&question.parameters);
+        }
         let http = reqwest::Client::builder()
             .timeout(ANSWER_MAX)
             .user_agent(concat!("flywheel/", env!("CARGO_PKG_VERSION")))
             .build()
             .context("cannot make an HTTP client")?;
-        Ok(Self { http, url, api: api.to_owned(), team: team.to_owned() })
+        Ok(Self { http, url, api: api.to_owned(), what: question.what })
     }
 
     /// Asks once.
-    pub(super) async fn ask(&self) -> Answer {
+    pub(super) async fn ask<T: DeserializeOwned>(&self) -> Answer<T> {
+        let Self { api, what, .. } = self;
         let (status, body) = match self.fetch().await {
             Ok(answer) => answer,
             Err(error) => {
-                return Answer::Away(format!("the API at {} does not answer: {}", self.api, root_cause(&error)));
+                return Answer::Away(format!("the API at {api} does not answer: {}", root_cause(&error)));
             }
         };
+        let why = || reason(status, &body);
         match status {
             StatusCode::OK => match serde_json::from_slice(&body) {
-                Ok(ranking) => Answer::Ranking(Box::new(ranking)),
-                Err(error) => Answer::Refused(format!("the answer of {} is not a ranking: {error}", self.api)),
+                Ok(answer) => Answer::Found(Box::new(answer)),
+                Err(error) => Answer::Refused(format!("the answer of {api} is not a {what}: {error}")),
             },
-            StatusCode::NOT_FOUND => {
-                Answer::Unknown(format!("the API at {} has no ranking of team `{}` yet", self.api, self.team))
-            }
+            StatusCode::NOT_FOUND => Answer::Unknown(format!("the API at {api} has no {what} yet: {}", why())),
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Answer::Away(format!("the API at {} is not ready: {}", self.api, reason(status, &body)))
+                Answer::Away(format!("the API at {api} is not ready: {}", why()))
             }
-            status => Answer::Refused(format!("the API at {} refused: {}", self.api, reason(status, &body))),
+            _ => Answer::Refused(format!("the API at {api} refused: {}", why())),
         }
     }
 

@@ -1,0 +1,144 @@
+//! What of a feature's evidence is shown to those without the right to the accounts behind it: nothing of fewer than
+//! [`ACCOUNTS_SHOWN_MIN`] of them. Whose request it was, and in which words, is not shown at all.
+
+use domain::{catalog::Parameters, ids::FeatureId, tally::Tallies};
+use wire::{
+    evidence::{Durations, Experience, Judged, Numbers, Operation, Said, SegmentCell, Signal, TierCell},
+    ranking::{Contributions, Demand, Need, Population},
+    share::Share,
+};
+
+use crate::history::ACCOUNTS_SHOWN_MIN;
+
+/// The numbers of each segment. They overlap and need not add up, so one does not tell another.
+pub(crate) fn segments(evidence: &::store::Evidence) -> Vec<SegmentCell> {
+    let cells = evidence.side_by_side.segments.iter().map(|cell| SegmentCell {
+        segment: cell.segment.clone(),
+        own: cell.own,
+        numbers: enough(cell.tallies.accounts)
+            .then(|| numbers(&cell.tallies, &evidence.feature, &evidence.parameters))
+            .flatten(),
+    });
+    cells.collect()
+}
+
+/// The numbers of each tier. They add up to the ranking's, so one that is hidden alone would be told by the others: then the
+/// smallest of these is hidden too.
+pub(crate) fn tiers(evidence: &::store::Evidence) -> Vec<TierCell> {
+    let cells = &evidence.side_by_side.tiers;
+    let shown = shown_tiers(&cells.iter().map(|cell| cell.tallies.accounts).collect::<Vec<_>>());
+    let cells = cells.iter().zip(shown).map(|(cell, shown)| TierCell {
+        tier: name(cell.tier).to_owned(),
+        numbers: shown.then(|| numbers(&cell.tallies, &evidence.feature, &evidence.parameters)).flatten(),
+    });
+    cells.collect()
+}
+
+/// Whether each of some cells that add up is shown.
+fn shown_tiers(accounts: &[u64]) -> Vec<bool> {
+    let mut shown: Vec<bool> = accounts.iter().map(|accounts| enough(*accounts)).collect();
+    let hidden = accounts.iter().filter(|accounts| **accounts > 0 && !enough(**accounts)).count();
+    if hidden == 1 {
+        let smallest = (0..accounts.len()).filter(|at| shown[*at]).min_by_key(|at| accounts[*at]);
+        if let Some(smallest) = smallest {
+            shown[smallest] = false;
+        }
+    }
+    shown
+}
+
+fn enough(accounts: u64) -> bool {
+    accounts >= ACCOUNTS_SHOWN_MIN
+}
+
+fn name(tier: domain::catalog::Tier) -> &'static str {
+    domain::catalog::Tier::NAMES.into_iter().find(|(_, known)| *known == tier).map_or("", |(name, _)| name)
+}
+
+fn numbers(tallies: &Tallies, feature: &FeatureId, parameters: &Parameters) -> Option<Numbers> {
+    let numbers = ::store::Numbers::of(tallies, feature, parameters)?;
+    Some(Numbers {
+        population: Population::computed(&numbers.population),
+        score: numbers.score,
+        contributions: Contributions {
+            demand: 100.0 * parameters.demand_weight * numbers.demand.low,
+            need: 100.0 * parameters.need_weight * numbers.need.low,
+        },
+        demand: Demand::computed(&numbers.demand),
+        need: Need::computed(&numbers.need),
+    })
+}
+
+/// The kinds of need signals.
+pub(crate) fn signals(signals: &[::store::Signal]) -> Vec<Signal> {
+    let signals = signals.iter().map(|signal| {
+        let shown = enough(signal.accounts);
+        Signal {
+            signal: signal.signal.clone(),
+            count: shown.then_some(signal.count),
+            accounts: shown.then_some(signal.accounts),
+            latest: shown.then(|| domain::time::Timestamp(signal.latest).to_rfc3339()),
+        }
+    });
+    signals.collect()
+}
+
+/// How it feels to those who use it.
+pub(crate) fn experience(experience: &::store::Experience) -> Experience {
+    let operations = experience.operations.iter().map(|operation| Operation {
+        operation: operation.operation.clone(),
+        durations: judged(&operation.accounts).map(|accounts| Durations {
+            observations: operation.observations,
+            p50_us: operation.p50_us,
+            p99_us: operation.p99_us,
+            p999_us: operation.p999_us,
+            accounts,
+        }),
+    });
+    Experience {
+        bound_us: experience.bound_us,
+        observations_min: ::store::OBSERVATIONS_MIN,
+        accounts: judged(&experience.accounts),
+        operations: operations.collect(),
+    }
+}
+
+fn judged(judged: &::store::Judged) -> Option<Judged> {
+    enough(judged.worse.of + judged.too_few)
+        .then(|| Judged { worse: Share::computed(&judged.worse), too_few: judged.too_few })
+}
+
+/// What was last said.
+pub(crate) fn said(said: &::store::Said) -> Said {
+    let importance = said
+        .importance
+        .and_then(|importance| domain::catalog::Importance::NAMES.into_iter().find(|(_, known)| *known == importance));
+    Said {
+        time: said.time.to_rfc3339(),
+        feature: said.feature.to_string(),
+        importance: importance.map(|(name, _)| name.to_owned()),
+        channel: Some(said.channel.clone()).filter(|channel| !channel.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_small_tier_takes_the_next_smallest_with_it() {
+        assert_eq!(shown_tiers(&[100, 20, 3]), [true, false, false]);
+        assert_eq!(shown_tiers(&[100, 4, 3]), [true, false, false]);
+        assert_eq!(shown_tiers(&[100, 20, 0]), [true, true, false]);
+        assert_eq!(shown_tiers(&[100, 20, 5]), [true, true, true]);
+        assert_eq!(shown_tiers(&[4, 0, 0]), [false, false, false]);
+    }
+
+    #[test]
+    fn a_signal_of_a_few_accounts_is_named_and_no_more() {
+        let signal = |accounts| ::store::Signal { signal: "full_scan".to_owned(), count: 90, accounts, latest: 0 };
+        let found = signals(&[signal(5), signal(4)]);
+        assert_eq!((found[0].count, found[0].accounts, found[0].latest.is_some()), (Some(90), Some(5), true));
+        assert_eq!((found[1].count, found[1].accounts, found[1].latest.is_some()), (None, None, false));
+    }
+}
