@@ -201,10 +201,10 @@ impl Topic {
         asked.elapsed()
     }
 
-    /// How long a takeover may take: as promised, and what this machine needs for a round when nothing happens, because tests
-    /// share it with others.
+    /// How long a takeover may take: as promised, and twice what this machine needs for a round when nothing happens, because
+    /// tests share it with others, and who is left has twice as much to do.
     async fn taken_over_max(&self) -> Duration {
-        TAKEN_OVER_MAX + self.every_team_anew(SETTLED_MAX).await
+        TAKEN_OVER_MAX + 2 * self.every_team_anew(SETTLED_MAX).await
     }
 
     /// Waits until every team has a ranking that has everything up to `through`; then every team's last.
