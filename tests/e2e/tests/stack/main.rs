@@ -1,6 +1,7 @@
 //! End to end, from the outside: events into a real Kafka, rows in a real ClickHouse, answers from the real binary. Every
 //! test has a stack of its own.
 
+mod answers;
 mod any_instant;
 mod audit;
 mod comparison;
