@@ -31,8 +31,11 @@ pub(crate) struct Insert {
     pub(crate) sql: String,
     pub(crate) rows: usize,
     pub(crate) deduplication: Deduplication,
-    block: fn(Deduplication, &[Part<'_>], &mut dyn FnMut(Vec<u8>)),
+    block: MakeBlock,
 }
+
+/// Makes a block of those parts that the deduplication means, and hands it on piece by piece.
+type MakeBlock = fn(Deduplication, &[Part<'_>], &mut dyn FnMut(Vec<u8>));
 
 /// What tells ClickHouse that it has had an insert before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,11 +138,7 @@ fn placed<T: Placed>(parts: &[Part<'_>], deduplication: Deduplication) -> Option
     })
 }
 
-fn insert<T: Table>(
-    rows: usize,
-    deduplication: Deduplication,
-    block: fn(Deduplication, &[Part<'_>], &mut dyn FnMut(Vec<u8>)),
-) -> Option<Insert> {
+fn insert<T: Table>(rows: usize, deduplication: Deduplication, block: MakeBlock) -> Option<Insert> {
     (rows > 0).then(|| Insert { table: T::NAME, sql: T::sql(), rows, deduplication, block })
 }
 
