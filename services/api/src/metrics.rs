@@ -20,6 +20,8 @@ use crate::store::Store;
 const RANKINGS_READ: &str = "flywheel.api.rankings.read";
 /// Teams whose ranking is held.
 const TEAMS: &str = "flywheel.api.teams";
+/// Circles of merged features.
+const MERGE_CYCLES: &str = "flywheel.api.merge_cycles";
 /// Age of the oldest current ranking.
 const OLDEST_RANKING_AGE: &str = "flywheel.api.oldest_ranking.age";
 
@@ -118,6 +120,17 @@ pub(crate) fn observe(store: &Arc<Store>) {
         .with_callback(move |gauge| {
             if let Some(store) = held.upgrade() {
                 gauge.observe(store.len() as u64, &[]);
+            }
+        })
+        .build();
+    let held: Weak<Store> = Arc::downgrade(store);
+    meter
+        .u64_observable_gauge(MERGE_CYCLES)
+        .with_unit("{cycle}")
+        .with_description("Circles of features that the catalog merges into each other, over all current rankings.")
+        .with_callback(move |gauge| {
+            if let Some(store) = held.upgrade() {
+                gauge.observe(store.merge_cycles() as u64, &[]);
             }
         })
         .build();

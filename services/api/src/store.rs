@@ -121,6 +121,12 @@ impl Store {
         self.read().teams.values().filter_map(|snapshots| Some(snapshots.back()?.as_of())).min()
     }
 
+    /// Circles of merged features, over all current rankings.
+    pub(crate) fn merge_cycles(&self) -> usize {
+        let held = self.read();
+        held.teams.values().filter_map(VecDeque::back).map(|current| current.ranking().merge_cycles.len()).sum()
+    }
+
     // Nothing panics with the lock held, so a poisoned store is as good as another.
     fn read(&self) -> RwLockReadGuard<'_, Held> {
         self.held.read().unwrap_or_else(PoisonError::into_inner)
@@ -170,6 +176,18 @@ mod tests {
         assert!(store.snapshot("t", "s1").is_none());
         assert!(store.snapshot("t", "s2").is_some());
         assert_eq!(current(&store, "t").as_deref(), Some("s3"));
+    }
+
+    #[test]
+    fn circles_of_merges_are_counted_over_current_rankings_alone() {
+        let store = Store::new(9, 9);
+        for (team, second, cycles) in [("a", 1, 3), ("a", 2, 1), ("b", 1, 1)] {
+            let mut ranking = published(team, "s", &format!("2026-01-01T00:00:0{second}Z")).ranking().clone();
+            ranking.snapshot = Some(format!("s{second}"));
+            ranking.merge_cycles = vec![vec!["x".to_owned(), "y".to_owned()]; cycles];
+            store.offer(Published::new(ranking).unwrap());
+        }
+        assert_eq!(store.merge_cycles(), 2);
     }
 
     #[test]
