@@ -8,7 +8,7 @@ use devstack::Role;
 use domain::{
     assumptions::{Assumptions, TierWeights},
     facts::{Facts, NO_SEGMENT},
-    history::{Logged, facts_at},
+    history::facts_at,
     ids::TeamId,
     ranking::{Ranking, rank, rank_tallies},
     tally::{Tallies, tally_under},
