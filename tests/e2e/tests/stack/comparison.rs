@@ -17,10 +17,19 @@ use domain::{
     time::{MICROS_PER_DAY, Timestamp},
 };
 use e2e::EVENT_ROWS;
+use serde_json::{Value, json};
 use store::Store;
-use testkit::{eventually::eventually, flywheel::Flywheel, record::produce};
+use testkit::{
+    eventually::eventually,
+    flywheel::Flywheel,
+    record::{Described, produce},
+};
+use wire::topics::{CATALOG, USAGE};
 
-use crate::any_instant::history::{Histories, SEGMENT, Team};
+use crate::{
+    any_instant::history::{Histories, SEGMENT, Team},
+    world::logged,
+};
 
 const SEED: u64 = 20_261_123;
 const HISTORIES: usize = 12;
@@ -73,6 +82,58 @@ async fn diffs_and_outcomes_of_any_instants_are_those_of_the_pure_functions() {
     assert!(seen.every(), "the histories leave something out: {seen:?}");
     for as_of in [now, now.minus_days(100.0), now.minus_days(300.0)] {
         assert_portfolio(&store, &log, &histories, as_of).await;
+    }
+}
+
+/// A day's first and last use say nothing of what lies between: an account that used the feature before its launch and long after
+/// has not used it yet an hour after the launch.
+#[tokio::test(flavor = "multi_thread")]
+async fn uses_on_the_day_of_a_launch_count_from_the_launch_to_the_instant_asked_about() {
+    let stack = testkit::migrated_stack().await;
+    let flywheel = Flywheel::start(&stack).await;
+    let noon = Timestamp((now().0.div_euclid(MICROS_PER_DAY) - 3) * MICROS_PER_DAY + MICROS_PER_DAY / 2);
+    let hours = |hours: i64| noon.plus_micros(hours * MICROS_PER_DAY / 24);
+    let feature = json!({"team": "a", "feature": "f", "title": "F", "status": "launched"});
+    let usage = json!({"team": "a", "feature": "f", "account": "x", "operation": "query", "count": 1});
+    let records = [
+        record(CATALOG, "feature.defined", "feature:a/f", noon, &feature),
+        record(USAGE, "usage.observed", "x", hours(-1), &usage),
+        record(USAGE, "usage.observed", "x", hours(4), &usage),
+    ];
+    produce(&stack, records.iter().cloned());
+    let log: Vec<Logged> = records.iter().map(|record| logged(record, now()).expect("a valid event")).collect();
+    let client = testkit::clickhouse(&stack, Role::Ingest);
+    eventually("every event is a row", INGESTED_MAX, async || {
+        let rows = client.query(EVENT_ROWS).fetch_one::<u64>().await.map_err(|error| error.to_string())?;
+        if rows == log.len() as u64 { Ok(()) } else { Err(format!("{rows}")) }
+    })
+    .await;
+    drop(flywheel);
+
+    let store = Store::new(testkit::clickhouse(&stack, Role::Ranker), QUERY_MAX);
+    let team = TeamId::parse("a").expect("an id");
+    for (as_of, used) in [(noon, 0), (hours(1), 0), (hours(4), 1), (hours(20), 1)] {
+        let found = store.outcomes(&team, as_of, as_of).await.expect("outcomes");
+        assert_eq!(found, history::outcomes_at(&log, &team, as_of), "as of {as_of}");
+        assert_eq!(found[0].active.used.map(|share| share.count), [used; 2], "as of {as_of}");
+    }
+}
+
+fn record(topic: &str, kind: &str, key: &str, time: Timestamp, data: &Value) -> Described {
+    let headers = [
+        ("ce_specversion", "1.0".to_owned()),
+        ("ce_id", format!("{kind} at {time}")),
+        ("ce_source", "//launch".to_owned()),
+        ("ce_type", format!("io.flywheel.{kind}.v1")),
+        ("ce_time", time.to_rfc3339()),
+        ("content-type", "application/json".to_owned()),
+    ];
+    Described {
+        topic: topic.to_owned(),
+        partition: Some(0),
+        key: Some(key.to_owned()),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec(),
+        payload: Some(data.to_string().into_bytes()),
     }
 }
 
