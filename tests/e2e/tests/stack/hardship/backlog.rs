@@ -60,7 +60,6 @@ async fn a_backlog_waits_in_kafka_while_clickhouse_is_away() {
     assert_eq!(ids, EVENTS);
     let peak = peak_kib(&ingest);
     assert!(peak < MEMORY_KIB_MAX, "{peak} KiB");
-    println!("peak: {peak} KiB");
     let (status, log) = ingest.terminate().await;
     assert!(status.success(), "{log}");
     for message in ["partitions lost", "partitions revoked", "joining the group anew"] {
