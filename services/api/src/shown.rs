@@ -22,8 +22,8 @@ pub(crate) fn segments(evidence: &::store::Evidence) -> Vec<SegmentCell> {
     cells.collect()
 }
 
-/// The numbers of each tier. They add up to the ranking's, so one that is hidden alone would be told by the others: then the
-/// smallest of these is hidden too.
+/// The numbers of each tier. They add up to the ranking's, in accounts and, differently, in weights: where one is hidden, what the
+/// others leave of the whole would tell it. Then none is shown.
 pub(crate) fn tiers(evidence: &::store::Evidence) -> Vec<TierCell> {
     let cells = &evidence.side_by_side.tiers;
     let shown = shown_tiers(&cells.iter().map(|cell| cell.tallies.accounts).collect::<Vec<_>>());
@@ -36,15 +36,8 @@ pub(crate) fn tiers(evidence: &::store::Evidence) -> Vec<TierCell> {
 
 /// Whether each of some cells that add up is shown.
 fn shown_tiers(accounts: &[u64]) -> Vec<bool> {
-    let mut shown: Vec<bool> = accounts.iter().map(|accounts| enough(*accounts)).collect();
-    let hidden = accounts.iter().filter(|accounts| **accounts > 0 && !enough(**accounts)).count();
-    if hidden == 1 {
-        let smallest = (0..accounts.len()).filter(|at| shown[*at]).min_by_key(|at| accounts[*at]);
-        if let Some(smallest) = smallest {
-            shown[smallest] = false;
-        }
-    }
-    shown
+    let all = accounts.iter().all(|accounts| *accounts == 0 || enough(*accounts));
+    accounts.iter().map(|accounts| all && enough(*accounts)).collect()
 }
 
 fn enough(accounts: u64) -> bool {
@@ -126,9 +119,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_small_tier_takes_the_next_smallest_with_it() {
-        assert_eq!(shown_tiers(&[100, 20, 3]), [true, false, false]);
-        assert_eq!(shown_tiers(&[100, 4, 3]), [true, false, false]);
+    fn one_small_tier_takes_the_others_with_it() {
+        assert_eq!(shown_tiers(&[100, 20, 3]), [false, false, false]);
+        assert_eq!(shown_tiers(&[100, 4, 3]), [false, false, false]);
         assert_eq!(shown_tiers(&[100, 20, 0]), [true, true, false]);
         assert_eq!(shown_tiers(&[100, 20, 5]), [true, true, true]);
         assert_eq!(shown_tiers(&[4, 0, 0]), [false, false, false]);
