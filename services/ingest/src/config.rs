@@ -86,7 +86,7 @@ impl IngestConfig {
     }
 
     /// No new record is taken while the rows in memory take more than this, in bytes. While they are sent, some columns are
-    /// there twice.
+    /// there twice; where some rows are there already, what is left of a table is.
     pub(crate) fn rows_bytes_max(&self) -> usize {
         usize::try_from(self.buffer_bytes_max / 8 * 3).unwrap_or(usize::MAX)
     }

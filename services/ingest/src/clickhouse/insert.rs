@@ -40,7 +40,9 @@ where
         let (table, rows) = (insert.table, insert.rows);
         let begun = Instant::now();
         let mut bytes = 0;
-        let result = send(client, token, insert, write.clone(), insert_max, &mut bytes).await;
+        // The client's own limit is for each piece. What is given up here is broken off, and looked for.
+        let sending = send(client, token, insert, write.clone(), insert_max, &mut bytes);
+        let result = tokio::time::timeout(insert_max, sending).await.unwrap_or(Err(Error::TimedOut));
         metrics.inserted(table, bytes, begun.elapsed(), result.as_ref().err());
         if let Err(error) = result {
             // What never reached the server leaves nothing behind; anything else may have been applied.

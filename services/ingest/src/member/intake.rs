@@ -26,8 +26,8 @@ use super::{
 /// Records that are drained from a partition before the others get their turn.
 const DRAIN_RECORDS_MAX: u64 = 2_048;
 
-/// Records that are taken from a queue, judged and given back together: so few that what librdkafka allocates for their headers
-/// is still in the processor's caches when it is freed, and enough for the window to be asked for many at once.
+/// Records that are taken from a queue, judged and given back together: so few that they are still in the processor's caches when
+/// they are given back, and enough for the window to be asked for many at once.
 pub(crate) const BATCH_RECORDS_MAX: usize = 64;
 
 /// How long a partition that cannot be sought yet is left alone.

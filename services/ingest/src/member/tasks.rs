@@ -227,7 +227,20 @@ impl Tasks {
         let cargo: Arc<[Cargo]> = cargo.into();
         let work = async move {
             let begun = Instant::now();
-            let inserts = inserts::inserts(&parts(&cargo));
+            // Where rows may be there already, each is looked up: not on a thread that others wait for.
+            let inserts = tokio::task::spawn_blocking({
+                let cargo = Arc::clone(&cargo);
+                move || inserts::inserts(&parts(&cargo))
+            });
+            let inserts = match inserts.await {
+                Ok(inserts) => inserts,
+                Err(error) => {
+                    let error = Some(error.to_string());
+                    let written =
+                        Written { answer: InsertAnswer::Failed, tables: Vec::new(), took: begun.elapsed(), error };
+                    return tasks.answer(Answer::Inserted(id, written));
+                }
+            };
             let write = {
                 let cargo = Arc::clone(&cargo);
                 move |insert: &Insert, hand_on: &mut dyn FnMut(Vec<u8>)| insert.block(&parts(&cargo), hand_on)

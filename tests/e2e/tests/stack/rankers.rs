@@ -34,7 +34,7 @@ use crate::{
 const SIZE: Size = Size { teams: 8, features: 6, accounts: 300, events: 30_000 };
 /// As `migrate` makes them.
 const SHARDS: i64 = 6;
-/// What the issue promises of a ranker that is killed.
+/// What is promised of a ranker that is killed.
 const TAKEN_OVER_MAX: Duration = Duration::from_secs(10);
 const SETTLED_MAX: Duration = Duration::from_secs(90);
 const PAUSES: usize = 3;
