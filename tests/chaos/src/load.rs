@@ -2,21 +2,21 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use rdkafka::{
     ClientConfig, ClientContext, Message as _,
     error::{KafkaError, RDKafkaErrorCode},
     message::{DeliveryResult, Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
 };
-
+use tokio_util::sync::{CancellationToken, DropGuard};
 use wire::topics::INPUTS;
 
 use crate::event::{Events, Partitions, Record};
@@ -53,21 +53,32 @@ pub struct Receipt {
     pub partition: i32,
 }
 
-/// A running producer.
+/// A running producer. Dropped, it ends at once: where it did not, what it still held would reach the Kafka of the next
+/// world, which has the same address and gives out the same producer ids.
 pub struct Load {
-    stop: Arc<AtomicBool>,
+    stop: CancellationToken,
+    abandon: DropGuard,
+    failed: Arc<OnceLock<String>>,
     thread: JoinHandle<anyhow::Result<Vec<Receipt>>>,
 }
 
 impl Load {
     /// Starts to produce.
     pub fn start(config: LoadConfig) -> Self {
-        let stop = Arc::<AtomicBool>::default();
+        let (abandon, failed) = (CancellationToken::new(), Arc::<OnceLock<String>>::default());
+        let stop = abandon.child_token();
         let thread = thread::spawn({
-            let stop = Arc::clone(&stop);
-            move || produce_until(&config, &stop)
+            let (stop, abandoned, failed) = (stop.clone(), abandon.clone(), Arc::clone(&failed));
+            move || {
+                produce_until(&config, &stop, &abandoned).inspect_err(|error| drop(failed.set(format!("{error:#}"))))
+            }
         });
-        Self { stop, thread }
+        Self { stop, abandon: abandon.drop_guard(), failed, thread }
+    }
+
+    /// Why it ended before it was told to, if it did; nothing that waits for its records would get them.
+    pub fn failed(&self) -> Option<&str> {
+        self.failed.get().map(String::as_str)
     }
 
     /// Stops, and waits until Kafka has acknowledged everything.
@@ -75,8 +86,9 @@ impl Load {
     /// # Errors
     /// When it has not, or the producer failed.
     pub async fn finish(self) -> anyhow::Result<Vec<Receipt>> {
-        self.stop.store(true, Ordering::Relaxed);
-        let joined = tokio::task::spawn_blocking(|| self.thread.join()).await?;
+        let Self { stop, abandon: _abandon, thread, .. } = self;
+        stop.cancel();
+        let joined = tokio::task::spawn_blocking(|| thread.join()).await?;
         joined.map_err(|_| anyhow!("the load panicked"))?
     }
 }
@@ -110,7 +122,11 @@ impl ProducerContext for Receipts {
     }
 }
 
-fn produce_until(config: &LoadConfig, stop: &AtomicBool) -> anyhow::Result<Vec<Receipt>> {
+fn produce_until(
+    config: &LoadConfig,
+    stop: &CancellationToken,
+    abandoned: &CancellationToken,
+) -> anyhow::Result<Vec<Receipt>> {
     let producer: BaseProducer<Receipts> = ClientConfig::new()
         .set("bootstrap.servers", &config.brokers)
         // Its own retries neither double nor lose records.
@@ -125,20 +141,25 @@ fn produce_until(config: &LoadConfig, stop: &AtomicBool) -> anyhow::Result<Vec<R
     let begun = Instant::now();
     let begun_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let mut number = 0;
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.is_cancelled() {
         let elapsed = begun.elapsed();
         let elapsed_ms = i64::try_from(elapsed.as_millis())?;
         let (now_ms, usage_ms) =
             (begun_ms + elapsed_ms, (begun_ms - USAGE_BACK_MS + elapsed_ms * USAGE_HASTE).min(begun_ms + elapsed_ms));
         let due = (elapsed.as_secs_f64() * f64::from(config.records_per_s)) as usize;
         while number < due {
-            send(&producer, &events.draw(now_ms, usage_ms), number)?;
+            send(&producer, &events.draw(now_ms, usage_ms), number, abandoned)?;
             number += 1;
         }
         producer.poll(TICK);
         thread::sleep(TICK);
     }
-    producer.flush(FLUSH_MAX).context("Kafka does not take the last records")?;
+    let stopped = Instant::now();
+    while producer.in_flight_count() > 0 {
+        ensure!(!abandoned.is_cancelled(), "nobody waits for the last records");
+        ensure!(stopped.elapsed() < FLUSH_MAX, "Kafka does not take the last records");
+        producer.poll(TICK);
+    }
     let failed = producer.context().failed.load(Ordering::Relaxed);
     ensure!(failed == 0, "Kafka refused {failed} records");
     let receipts = std::mem::take(&mut *producer.context().received.lock().unwrap_or_else(PoisonError::into_inner));
@@ -147,7 +168,12 @@ fn produce_until(config: &LoadConfig, stop: &AtomicBool) -> anyhow::Result<Vec<R
 }
 
 /// Queues one record, making room as long as the queue is full.
-fn send(producer: &BaseProducer<Receipts>, record: &Record, number: usize) -> anyhow::Result<()> {
+fn send(
+    producer: &BaseProducer<Receipts>,
+    record: &Record,
+    number: usize,
+    abandoned: &CancellationToken,
+) -> anyhow::Result<()> {
     let headers = record
         .headers
         .iter()
@@ -162,6 +188,7 @@ fn send(producer: &BaseProducer<Receipts>, record: &Record, number: usize) -> an
         match producer.send(base) {
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
+                ensure!(!abandoned.is_cancelled(), "nobody waits for the records");
                 producer.poll(TICK);
                 base = returned;
             }

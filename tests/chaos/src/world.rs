@@ -99,6 +99,7 @@ impl World {
     pub async fn start_instances(&self) -> anyhow::Result<()> {
         join_all((0..self.fleet.len()).map(|instance| self.fleet.start(&self.stack, instance))).await;
         eventually("the load has begun", RECOVERY_MAX, async || {
+            assert!(self.load.failed().is_none(), "the load has ended: {:?}", self.load.failed());
             let ends = blocking(&self.log, Log::ends).await.map_err(|error| format!("{error:#}"))?;
             if ends.values().all(|end| *end > 0) { Ok(()) } else { Err(format!("the log ends at {ends:?}")) }
         })

@@ -82,9 +82,8 @@ async fn an_instance_more_or_less_moves_only_what_must_move() {
     for instance in 0..3 {
         world.fleet.start(&world.stack, instance).await;
     }
-    // 12 of usage and 6 of each other topic.
-    let three = owned(&world, &[0, 1, 2], 24).await;
-    assert_eq!(sizes(&three), [8, 8, 8], "{three:?}");
+    // 12 of usage and 6 of each other topic. The first to join has them all until the others are there.
+    let three = shared(&world, &[0, 1, 2], &[8, 8, 8]).await;
     world.caught_up().await.unwrap();
     let taken = [taken_away(&world, 0).await, taken_away(&world, 1).await];
 
@@ -102,7 +101,7 @@ async fn an_instance_more_or_less_moves_only_what_must_move() {
         if standing.is_empty() { Ok(()) } else { Err(format!("{standing:?} stand still")) }
     })
     .await;
-    let two = owned(&world, &[0, 1], 24).await;
+    let two = shared(&world, &[0, 1], &[12, 12]).await;
     for instance in [0, 1] {
         assert!(three[&instance].is_subset(&two[&instance]), "{instance} had {three:?} and has {two:?}");
         assert_eq!(taken_away(&world, instance).await, taken[instance], "{instance} was interrupted");
@@ -110,11 +109,7 @@ async fn an_instance_more_or_less_moves_only_what_must_move() {
 
     // Another is added: it gets its share, and what it does not get stays where it is, without a pause.
     world.fleet.start(&world.stack, 3).await;
-    let again = eventually("the new instance has its share", SETTLED_MAX, async || {
-        let now = owned(&world, &[0, 1, 3], 24).await;
-        if sizes(&now) == [8, 8, 8] { Ok(now) } else { Err(format!("{now:?}")) }
-    })
-    .await;
+    let again = shared(&world, &[0, 1, 3], &[8, 8, 8]).await;
     let mut moved = 0;
     for instance in [0, 1] {
         assert!(again[&instance].is_subset(&two[&instance]), "{instance} had {two:?} and has {again:?}");
@@ -127,17 +122,18 @@ async fn an_instance_more_or_less_moves_only_what_must_move() {
     assert_eq!(report.done.ended_alone, [""; 0]);
 }
 
-/// The partitions that each of these instances has, once they have so many together and none twice.
-async fn owned(world: &World, instances: &[usize], partitions: usize) -> BTreeMap<usize, BTreeSet<Partition>> {
-    eventually("every partition has one owner", SETTLED_MAX, async || {
+/// The partitions that each of these instances has, once they have so many each and none is had twice.
+async fn shared(world: &World, instances: &[usize], shares: &[usize]) -> BTreeMap<usize, BTreeSet<Partition>> {
+    eventually("every partition has one owner, and every instance its share", SETTLED_MAX, async || {
         let mut owned = BTreeMap::new();
         for instance in instances {
             let metrics = world.fleet.metrics(*instance).await.map_err(|error| format!("{error:#}"))?;
             owned.insert(*instance, named_in(&metrics));
         }
-        let all: Vec<_> = owned.values().flatten().collect();
-        let different = all.iter().collect::<BTreeSet<_>>().len();
-        if all.len() == partitions && different == partitions { Ok(owned) } else { Err(format!("{owned:?}")) }
+        let sizes: Vec<_> = owned.values().map(BTreeSet::len).collect();
+        let different = owned.values().flatten().collect::<BTreeSet<_>>().len();
+        let each_once = different == shares.iter().sum::<usize>();
+        if sizes == shares && each_once { Ok(owned) } else { Err(format!("{owned:?}")) }
     })
     .await
 }
@@ -153,10 +149,6 @@ fn named_in(metrics: &str) -> BTreeSet<Partition> {
         Some((label(line, "messaging_destination_name")?, label(line, "messaging_destination_partition_id")?))
     })
     .collect()
-}
-
-fn sizes(owned: &BTreeMap<usize, BTreeSet<Partition>>) -> Vec<usize> {
-    owned.values().map(BTreeSet::len).collect()
 }
 
 /// How many partitions the group has taken from an instance since its start, by its log.
