@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     assumptions::TierWeights,
+    catalog::Tier,
     facts::{AccountFacts, Facts, Statement},
     ids::{AccountId, FeatureId},
 };
@@ -21,6 +22,8 @@ pub(crate) struct Accounts<'a> {
     pub(crate) active: u64,
     /// Those of them with usage in the activity window.
     pub(crate) used: u64,
+    /// How many of the active ones are of each tier, the lightest first.
+    pub(crate) tiers: [u64; 3],
     /// The sum of the weights of the active ones.
     pub(crate) weight: f64,
     /// The sum of the squares of these weights.
@@ -43,6 +46,7 @@ impl<'a> Accounts<'a> {
             all: Vec::with_capacity(facts.accounts.len()),
             active: 0,
             used: 0,
+            tiers: [0; 3],
             weight: 0.0,
             squares: 0.0,
         };
@@ -54,6 +58,9 @@ impl<'a> Accounts<'a> {
             if active {
                 accounts.active += 1;
                 accounts.used += u64::from(account.used);
+                for (count, (_, tier)) in accounts.tiers.iter_mut().zip(Tier::NAMES) {
+                    *count += u64::from(account.tier == tier);
+                }
                 accounts.weight += weight;
                 accounts.squares += weight * weight;
             }

@@ -21,6 +21,8 @@ pub struct Tallies {
     pub accounts: u64,
     /// Those of them with usage in the activity window.
     pub used: u64,
+    /// How many of them are of each tier, in the order of [`Tier::NAMES`](crate::catalog::Tier::NAMES).
+    pub tiers: [u64; 3],
     /// The sum of the weights of the active accounts.
     pub weight: f64,
     /// The sum of the squares of these weights.
@@ -79,6 +81,7 @@ pub fn tally_under(facts: &Facts, segment: Option<&str>, assumptions: &Assumptio
     Tallies {
         accounts: accounts.active,
         used: accounts.used,
+        tiers: accounts.tiers,
         weight: accounts.weight,
         squares: accounts.squares,
         features,

@@ -4,7 +4,7 @@
 //! - [`Store`]: the client, and how long it waits.
 //! - `watermark`, `changes`, `teams`: how far the facts reach, which are new, whose there are.
 //! - `tallies`: the sums over accounts that a ranking is computed from; the ranking.
-//! - `begun`, `snapshots`: whether there was anything yet, and what was published.
+//! - `begun`, `active`, `snapshots`: whether there was anything yet, who is active, and what was published.
 //! - `facts`: what the score needs to know of a team at an instant, account by account.
 //! - `comparison`: what a diff of two instants is computed from, account by account.
 //! - `outcome`, `portfolio`: what became of launches and who had wanted them; all teams side by side.
@@ -13,6 +13,7 @@
 //!
 //! Not here: what the facts mean. `domain` computes from them.
 
+mod active;
 mod begun;
 mod changes;
 mod comparison;

@@ -160,9 +160,13 @@ fn tallies(rows: &[&CellRow], feature: &FeatureId, weights: &TierWeights) -> any
     let mut tallies = Tallies::default();
     let mut tally = Tally::default();
     for row in rows {
-        let weight = weights.of(tier(row.tier)?);
+        let of = tier(row.tier)?;
+        let weight = weights.of(of);
         tallies.accounts += row.accounts;
         tallies.used += row.used_accounts;
+        for (count, (_, tier)) in tallies.tiers.iter_mut().zip(Tier::NAMES) {
+            *count += if tier == of { row.accounts } else { 0 };
+        }
         tallies.weight += weight * row.accounts as f64;
         tallies.squares += weight * weight * row.accounts as f64;
         tally.asked += weight * (row.asked as f64 / PARTS);

@@ -145,6 +145,7 @@ impl Features {
         if let Some(TallyRow { population: (standard, growth, enterprise, used), .. }) = rows.first() {
             tallies.accounts = standard + growth + enterprise;
             tallies.used = *used;
+            tallies.tiers = [*standard, *growth, *enterprise];
             for (accounts, weight) in
                 [(standard, weights.standard), (growth, weights.growth), (enterprise, weights.enterprise)]
             {

@@ -65,7 +65,7 @@ pub struct SegmentCell {
     pub segment: String,
     /// Whether the team says that it serves it.
     pub own: bool,
-    /// The numbers; `null` if fewer than 5 accounts are active in it.
+    /// The numbers; `null` if fewer than 5 accounts are active in it, or if they would tell those of a few others.
     pub numbers: Option<Numbers>,
 }
 

@@ -82,7 +82,8 @@ pub struct Horizon {
     pub over: bool,
 }
 
-/// Some accounts, and how many of them used the feature. Of fewer than 5 accounts there are no numbers.
+/// Some accounts, and how many of them used the feature. Of fewer than 5 accounts there are no numbers, nor of
+/// more where they would tell those of a few others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Cohort {
     /// How many accounts; `null` if they are too few to show.
@@ -119,8 +120,15 @@ impl Outcome {
         accounts_shown_min: u64,
     ) -> Self {
         let shown = |cohort: &domain::outcome::Cohort| cohort.accounts >= accounts_shown_min;
-        // The two add up to the active accounts, so either tells the other.
-        let halves = shown(&outcome.asked_or_needed_active) && shown(&outcome.neither);
+        let few = |accounts: u64| (1..accounts_shown_min).contains(&accounts);
+        let (either, active) = (outcome.asked_or_needed.accounts, outcome.asked_or_needed_active.accounts);
+        // The two add up to the active accounts, so either tells the other; and the one leaves of those who asked or showed need
+        // those who were not active.
+        let halves = shown(&outcome.asked_or_needed_active) && shown(&outcome.neither) && !few(either - active);
+        // What both did, or only one, is told by the two together with those who did either.
+        let (asked, needed) = (outcome.asked.accounts, outcome.needed.accounts);
+        let parts = [asked, needed, either - asked, either - needed, asked + needed - either];
+        let apart = !parts.into_iter().any(few);
         Self {
             team: scope.team.to_string(),
             feature: outcome.feature.to_string(),
@@ -139,8 +147,8 @@ impl Outcome {
                     over: horizon.over,
                 })
                 .collect(),
-            asked: Cohort::computed(&outcome.asked, shown(&outcome.asked)),
-            needed: Cohort::computed(&outcome.needed, shown(&outcome.needed)),
+            asked: Cohort::computed(&outcome.asked, apart && shown(&outcome.asked)),
+            needed: Cohort::computed(&outcome.needed, apart && shown(&outcome.needed)),
             asked_or_needed: Cohort::computed(&outcome.asked_or_needed, shown(&outcome.asked_or_needed)),
             asked_or_needed_active: Cohort::computed(&outcome.asked_or_needed_active, halves),
             neither: Cohort::computed(&outcome.neither, halves),
@@ -182,5 +190,66 @@ impl Cohort {
             accounts: shown.then_some(cohort.accounts),
             used: shown.then(|| cohort.used.iter().map(Share::computed).collect()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        foresight::foresight,
+        ids::{FeatureId, TeamId},
+        launch::Launch,
+        outcome::{Group, outcome},
+        time::Timestamp,
+    };
+
+    use super::*;
+
+    /// Which of asked, needed, asked or needed, of these the active, neither and active are shown, of so many accounts that were
+    /// active and asked, needed, both or neither, and that were not active and asked.
+    fn shown([asked, needed, both, neither, lapsed]: [u64; 5]) -> String {
+        let launch = Launch {
+            feature: FeatureId::parse("f").unwrap(),
+            title: "F".to_owned(),
+            launched_at: Timestamp(0),
+            building_at: None,
+            live: true,
+        };
+        let group = |accounts, active, asked, needed| Group { active, asked, needed, used: [true; 2], accounts };
+        let groups = [
+            group(asked, true, true, false),
+            group(needed, true, false, true),
+            group(both, true, true, true),
+            group(neither, true, false, false),
+            group(lapsed, false, true, false),
+        ];
+        let found = outcome(&launch, domain::launch::Before::UnheardOf, &groups, Timestamp(0));
+        let team = TeamId::parse("t").unwrap();
+        let scope = Scope { team: &team, segment: None, as_of: Timestamp(0), data_through: Timestamp(0) };
+        let document = Outcome::computed(&scope, &found, &foresight(&[]), 5);
+        [
+            ('a', document.asked),
+            ('n', document.needed),
+            ('e', document.asked_or_needed),
+            ('E', document.asked_or_needed_active),
+            ('-', document.neither),
+            ('A', document.active),
+        ]
+        .into_iter()
+        .filter(|(_, cohort)| cohort.accounts.is_some())
+        .map(|(name, _)| name)
+        .collect()
+    }
+
+    #[test]
+    fn a_cohort_is_shown_only_if_neither_it_nor_what_it_leaves_of_another_is_a_few() {
+        assert_eq!(shown([10, 10, 10, 10, 10]), "aneE-A");
+        assert_eq!(shown([10, 0, 0, 10, 0]), "aeE-A", "nobody is not a few");
+        assert_eq!(shown([10, 10, 10, 4, 10]), "aneA", "either half tells the other");
+        assert_eq!(shown([10, 10, 10, 10, 4]), "aneA", "those not active are few");
+        assert_eq!(shown([10, 10, 4, 10, 0]), "eE-A", "those that did both are few");
+        assert_eq!(shown([4, 10, 10, 10, 0]), "eE-A", "those that only asked are few");
+        assert_eq!(shown([0, 10, 4, 10, 0]), "eE-A", "those that asked are few");
+        assert_eq!(shown([1, 1, 1, 1, 0]), "");
     }
 }

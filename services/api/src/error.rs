@@ -7,8 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-pub use crate::problem::ParameterError;
 use crate::problem::Problem;
+pub use crate::{problem::ParameterError, withheld::Withheld};
 
 /// Why a request has no answer. The text is what the client reads: it holds nothing that the client did not send or
 /// may not know.
@@ -78,13 +78,8 @@ pub enum Error {
     #[error("the rankings are still being read from Kafka; try again in a second")]
     Loading,
     /// Too few accounts: the numbers could be those of one customer.
-    #[error("segment {segment:?} has fewer than {accounts_min} active accounts then; its numbers are not shown")]
-    Withheld {
-        /// The segment asked for.
-        segment: String,
-        /// So many accounts must be active in it.
-        accounts_min: u64,
-    },
+    #[error(transparent)]
+    Withheld(Withheld),
     /// What the answer is computed from cannot be read now.
     #[error("the answer is computed from ClickHouse, which cannot be read now; try again in a second")]
     HistoryAway,
@@ -134,7 +129,7 @@ impl Error {
             Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "URI too long"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
             Self::Loading => (StatusCode::SERVICE_UNAVAILABLE, "loading", "Still loading"),
-            Self::Withheld { .. } => (StatusCode::FORBIDDEN, "withheld", "Withheld"),
+            Self::Withheld(_) => (StatusCode::FORBIDDEN, "withheld", "Withheld"),
             Self::HistoryAway => (StatusCode::SERVICE_UNAVAILABLE, "history-away", "History away"),
             Self::Unready(_) => (StatusCode::SERVICE_UNAVAILABLE, "unready", "Not ready"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),

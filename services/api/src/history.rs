@@ -9,7 +9,7 @@ use std::{
 };
 
 use domain::{
-    assumptions::{Assumptions, WhatIf},
+    assumptions::Assumptions,
     ids::TeamId,
     limits::TIME_MIN,
     ranking::{Ranking, rank_tallies},
@@ -22,13 +22,11 @@ use crate::{
     ApiConfig,
     error::{Error, ParameterError},
     parameters::ranking::{Question, contradictions},
+    withheld::{self, Counted},
 };
 
 /// `rank_change_7d` compares with the ranking of so many days earlier.
 const CHANGE_DAYS: f64 = 7.0;
-
-/// A group of fewer accounts carries no numbers: they could be those of one customer.
-pub(crate) const ACCOUNTS_SHOWN_MIN: u64 = 5;
 
 /// Computes answers from ClickHouse, so many at once. Cheap to clone.
 #[derive(Clone)]
@@ -58,6 +56,13 @@ pub(crate) struct Turn<'a> {
     watermark: Timestamp,
     now: Timestamp,
     _permit: SemaphorePermit<'a>,
+}
+
+/// A ranking that was computed for a question, and whose it is.
+pub(crate) struct Ranked {
+    pub(crate) ranking: Ranking,
+    assumptions: Assumptions,
+    counted: Counted,
 }
 
 impl History {
@@ -105,48 +110,59 @@ impl Turn<'_> {
         instant: Instant,
         question: &Question,
     ) -> Result<wire::ranking::Ranking, Error> {
-        let segment = question.segment.as_deref();
         let at = instant.computed();
-        let ((now, assumptions), (before, _)) = tokio::try_join!(
-            self.ranked(team, at, segment, &question.what_if),
-            self.ranked(team, at.minus_days(CHANGE_DAYS).max(TIME_MIN.plus_micros(-1)), segment, &question.what_if),
+        let (now, mut before) = tokio::try_join!(
+            self.ranked(team, at, question),
+            self.ranked(team, at.minus_days(CHANGE_DAYS).max(TIME_MIN.plus_micros(-1)), question),
         )?;
+        let begun = self.check_shown(team, at, question, &now).await?;
+        // What cannot be shown of then is not shown as a change either.
+        if withheld::check(question.segment.as_deref(), &question.what_if, &before.counted).is_err() {
+            before.ranking.items.clear();
+            before.ranking.iterate.clear();
+        }
+        let segment = question.segment.as_deref();
         let scope = Scope { team, segment, as_of: instant.as_of, data_through: instant.data_through };
-        let mut document = wire::ranking::Ranking::computed(&scope, &assumptions, &now, &before);
-        document.before_first_event = !self.check_shown(team, at, segment, &now).await?;
+        let mut document = wire::ranking::Ranking::computed(&scope, &now.assumptions, &now.ranking, &before.ranking);
+        document.before_first_event = !begun;
         Ok(document)
     }
 
-    /// Whether the team had any event up to then. A segment of too few accounts is not shown, unless there was nothing at all.
+    /// Whether the team had any event up to then. What would tell the numbers of a few accounts is not shown; where there was
+    /// nothing at all, there is nobody to tell of.
     pub(crate) async fn check_shown(
         &self,
         team: &TeamId,
         at: Timestamp,
-        segment: Option<&str>,
-        ranking: &Ranking,
+        question: &Question,
+        ranked: &Ranked,
     ) -> Result<bool, Error> {
-        let empty = ranking.items.is_empty() && ranking.iterate.is_empty();
+        let empty = ranked.ranking.items.is_empty() && ranked.ranking.iterate.is_empty();
         let begun = !empty || self.store.begun(team, at).await.map_err(|error| Error::history(&error))?;
-        match segment {
-            Some(segment) if begun && ranking.population.accounts < ACCOUNTS_SHOWN_MIN => {
-                Err(Error::Withheld { segment: segment.to_owned(), accounts_min: ACCOUNTS_SHOWN_MIN })
-            }
-            _ => Ok(begun),
+        if begun {
+            withheld::check(question.segment.as_deref(), &question.what_if, &ranked.counted)
+                .map_err(Error::Withheld)?;
         }
+        Ok(begun)
     }
 
-    async fn ranked(
-        &self,
-        team: &TeamId,
-        as_of: Timestamp,
-        segment: Option<&str>,
-        what_if: &WhatIf,
-    ) -> Result<(Ranking, Assumptions), Error> {
+    /// The ranking that is asked for, at `as_of` whatever instant the question names.
+    pub(crate) async fn ranked(&self, team: &TeamId, as_of: Timestamp, question: &Question) -> Result<Ranked, Error> {
         let away = |error| Error::history(&error);
+        let segment = question.segment.as_deref();
         let catalog = self.store.catalog(team, as_of).await.map_err(away)?;
-        let assumptions = what_if.apply(&catalog.parameters()).map_err(|problems| contradictions(&problems))?;
-        let tallies = self.store.tallies(team, as_of, segment, &catalog, &assumptions).await.map_err(away)?;
-        Ok((rank_tallies(&tallies, &catalog, &assumptions.parameters), assumptions))
+        let assumptions =
+            question.what_if.apply(&catalog.parameters()).map_err(|problems| contradictions(&problems))?;
+        let all = async {
+            match segment {
+                Some(_) => self.store.active(team, as_of, assumptions.parameters.activity_window_days).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (tallies, all) =
+            tokio::try_join!(self.store.tallies(team, as_of, segment, &catalog, &assumptions), all).map_err(away)?;
+        let counted = Counted { all: all.unwrap_or(tallies.accounts), ..Counted::whole(&tallies) };
+        Ok(Ranked { ranking: rank_tallies(&tallies, &catalog, &assumptions.parameters), assumptions, counted })
     }
 }
 

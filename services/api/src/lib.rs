@@ -34,6 +34,7 @@ mod server;
 mod shown;
 pub mod store;
 mod telemetry;
+pub mod withheld;
 
 pub use config::ApiConfig;
 use history::History;

@@ -1,5 +1,5 @@
 //! What of a feature's evidence is shown to those without the right to the accounts behind it: nothing of fewer than
-//! [`ACCOUNTS_SHOWN_MIN`] of them. Whose request it was, and in which words, is not shown at all.
+//! [`ACCOUNTS_SHOWN_MIN`](crate::withheld::ACCOUNTS_SHOWN_MIN) of them. Whose request it was, and in which words, is not shown at all.
 
 use domain::{catalog::Parameters, ids::FeatureId, tally::Tallies};
 use wire::{
@@ -8,18 +8,39 @@ use wire::{
     share::Share,
 };
 
-use crate::history::ACCOUNTS_SHOWN_MIN;
+use crate::withheld::{enough, few};
 
-/// The numbers of each segment. They overlap and need not add up, so one does not tell another.
+/// The numbers of each segment.
 pub(crate) fn segments(evidence: &::store::Evidence) -> Vec<SegmentCell> {
-    let cells = evidence.side_by_side.segments.iter().map(|cell| SegmentCell {
+    let cells = &evidence.side_by_side.segments;
+    let accounts: Vec<u64> = cells.iter().map(|cell| cell.tallies.accounts).collect();
+    let shown = shown_segments(&accounts, evidence.side_by_side.all.accounts);
+    let cells = cells.iter().zip(shown).map(|(cell, shown)| SegmentCell {
         segment: cell.segment.clone(),
         own: cell.own,
-        numbers: enough(cell.tallies.accounts)
-            .then(|| numbers(&cell.tallies, &evidence.feature, &evidence.parameters))
-            .flatten(),
+        numbers: shown.then(|| numbers(&cell.tallies, &evidence.feature, &evidence.parameters)).flatten(),
     });
     cells.collect()
+}
+
+/// Whether each of some cells that may overlap is shown, of `all` accounts. Neither one alone, nor those that are shown together,
+/// leave only a few: what is known of all would tell those.
+fn shown_segments(accounts: &[u64], all: u64) -> Vec<bool> {
+    let mut shown: Vec<bool> =
+        accounts.iter().map(|accounts| enough(*accounts) && !few(all.saturating_sub(*accounts))).collect();
+    loop {
+        let together: u64 =
+            accounts.iter().zip(&shown).filter(|(_, shown)| **shown).map(|(accounts, _)| accounts).sum();
+        if !few(all.saturating_sub(together)) {
+            return shown;
+        }
+        // The smallest goes too.
+        let smallest = (0..accounts.len()).filter(|at| shown[*at]).min_by_key(|at| accounts[*at]);
+        match smallest {
+            Some(smallest) => shown[smallest] = false,
+            None => return shown,
+        }
+    }
 }
 
 /// The numbers of each tier. They add up to the ranking's, in accounts and, differently, in weights: where one is hidden, what the
@@ -36,12 +57,8 @@ pub(crate) fn tiers(evidence: &::store::Evidence) -> Vec<TierCell> {
 
 /// Whether each of some cells that add up is shown.
 fn shown_tiers(accounts: &[u64]) -> Vec<bool> {
-    let all = accounts.iter().all(|accounts| *accounts == 0 || enough(*accounts));
+    let all = !accounts.iter().any(|accounts| few(*accounts));
     accounts.iter().map(|accounts| all && enough(*accounts)).collect()
-}
-
-fn enough(accounts: u64) -> bool {
-    accounts >= ACCOUNTS_SHOWN_MIN
 }
 
 fn name(tier: domain::catalog::Tier) -> &'static str {
@@ -125,6 +142,16 @@ mod tests {
         assert_eq!(shown_tiers(&[100, 20, 0]), [true, true, false]);
         assert_eq!(shown_tiers(&[100, 20, 5]), [true, true, true]);
         assert_eq!(shown_tiers(&[4, 0, 0]), [false, false, false]);
+    }
+
+    #[test]
+    fn segments_that_leave_a_few_accounts_are_not_shown() {
+        assert_eq!(shown_segments(&[50, 40, 10], 100), [true, true, true]);
+        assert_eq!(shown_segments(&[97, 50], 100), [false, true], "the others are three");
+        assert_eq!(shown_segments(&[100, 50], 100), [true, true], "there are no others");
+        assert_eq!(shown_segments(&[57, 40, 3], 100), [true, false, false], "the two leave the third");
+        assert_eq!(shown_segments(&[60, 60, 3], 100), [true, true, false], "they overlap");
+        assert_eq!(shown_segments(&[2, 1], 3), [false, false]);
     }
 
     #[test]

@@ -68,6 +68,7 @@ mod tests {
                 (feature("c"), tally(0.0, 0.0)),
             ]
             .into(),
+            ..Tallies::default()
         };
         let catalog =
             Catalog { team: None, features: [(feature("a"), FeatureState { definition, launched_at: None })].into() };

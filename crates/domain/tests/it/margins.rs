@@ -32,6 +32,7 @@ fn tallies(accounts: u32, features: &[(&str, [f64; 3])]) -> Tallies {
         weight: accounts.into(),
         squares: accounts.into(),
         features: features.iter().map(|(id, sums)| (feature(id), tally(*sums))).collect(),
+        ..Tallies::default()
     }
 }
 

@@ -27,6 +27,7 @@ fn tallies(features: &[(&str, [u32; 3])]) -> Tallies {
         weight: 100.0,
         squares: 100.0,
         features: features.iter().map(|(id, sums)| (feature(id), tally(*sums))).collect(),
+        ..Tallies::default()
     }
 }
 

@@ -1,4 +1,16 @@
-//! The pieces of questions that say when accounts had events of a team.
+//! The pieces of questions that say when accounts had events of a team, and the question who is active.
+
+/// How many accounts are active, with a window of so many days.
+pub(crate) fn active(activity_window_days: f64) -> String {
+    [ACTIVE, used(activity_window_days), EVENTS, "\n)"].concat()
+}
+
+/// Instants are Unix microseconds.
+const ACTIVE: &str = "
+WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of,
+    fromUnixTimestamp64Micro({active_after:Int64}, 'UTC') AS active_after
+SELECT uniqExactIf(account, event > active_after) FROM
+(";
 
 /// What there is in one row for each event of the team up to `as_of`, or for those that say the same: `account`, `event` (when)
 /// and `is_use` (by usage or a need signal). Stands after [`used`].

@@ -121,7 +121,8 @@ pub(crate) struct DiffParams {
     /// The instant that it leads to, now if absent. It may be the earlier one.
     #[param(format = DateTime, example = "2026-06-30T00:00:00Z")]
     to: Option<String>,
-    /// Compare the rankings of the accounts of this segment alone. Needs 5 active accounts at both instants.
+    /// Compare the rankings of the accounts of this segment alone. Needs 5 active accounts in it, and 5 or
+    /// none outside it, at both instants.
     #[param(min_length = 1, max_length = 64, example = "retail")]
     segment: Option<String>,
 }

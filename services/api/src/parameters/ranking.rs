@@ -46,7 +46,7 @@ pub(crate) struct ScopeParams {
     #[param(format = DateTime, example = "2026-06-30T00:00:00Z")]
     as_of: Option<String>,
     /// Rank for the accounts of this segment alone; `(none)` is that of accounts without any. An account counts in each of its
-    /// segments, so segments need not add up. Needs 5 active accounts.
+    /// segments, so segments need not add up. Needs 5 active accounts in it, and 5 or none outside it.
     #[param(min_length = 1, max_length = 64, example = "retail")]
     segment: Option<String>,
 }
@@ -74,13 +74,16 @@ pub(crate) struct WhatIfParams {
     /// What if revealed need weighed so much? Alone it sets `demand_weight` to its complement.
     #[param(minimum = 0, maximum = 1)]
     need_weight: Option<f64>,
-    /// What if an account of tier standard weighed so much?
+    /// What if an account of tier standard weighed so much? Other weights than the usual need 5 active accounts, or none, in
+    /// each tier.
     #[param(minimum = 0, maximum = 100)]
     tier_weight_standard: Option<f64>,
-    /// What if an account of tier growth weighed so much?
+    /// What if an account of tier growth weighed so much? Other weights than the usual need 5 active accounts, or none, in
+    /// each tier.
     #[param(minimum = 0, maximum = 100)]
     tier_weight_growth: Option<f64>,
-    /// What if an account of tier enterprise weighed so much?
+    /// What if an account of tier enterprise weighed so much? Other weights than the usual need 5 active accounts, or none, in
+    /// each tier.
     #[param(minimum = 0, maximum = 100)]
     tier_weight_enterprise: Option<f64>,
 }

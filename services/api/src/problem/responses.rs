@@ -9,8 +9,8 @@ use utoipa::{
 
 use super::Problem;
 use crate::{
-    error::{Error, ParameterError},
-    history::ACCOUNTS_SHOWN_MIN,
+    error::{Error, ParameterError, Withheld},
+    withheld::ACCOUNTS_SHOWN_MIN,
 };
 
 /// What any path may answer.
@@ -134,7 +134,7 @@ fn of_history() -> [Error; 3] {
 }
 
 fn withheld() -> Error {
-    Error::Withheld { segment: "retail".to_owned(), accounts_min: ACCOUNTS_SHOWN_MIN }
+    Error::Withheld(Withheld::Segment { segment: "retail".to_owned(), accounts_min: ACCOUNTS_SHOWN_MIN })
 }
 
 fn too_much(what: &'static str, rows_max: u32) -> Error {

@@ -15,6 +15,7 @@ use crate::{
     parameters::{
         Team, TeamParams,
         instants::{DiffParams, DiffQuery},
+        ranking::Question,
     },
     problem::responses::OfDiff,
     router::AppState,
@@ -40,10 +41,13 @@ pub(crate) async fn between(
     state.team(&team)?;
     let turn = state.history.turn().await?;
     let instants = Ends { from: turn.instant("from", Some(query.from))?, to: turn.instant("to", query.to)? };
-    let segment = query.segment.as_deref();
-    let rankings =
-        tokio::try_join!(ranking(&turn, &team, instants.from, segment), ranking(&turn, &team, instants.to, segment),)?;
+    let question = Question { segment: query.segment, ..Question::default() };
+    let rankings = tokio::try_join!(
+        ranking(&turn, &team, instants.from, &question),
+        ranking(&turn, &team, instants.to, &question),
+    )?;
     let rankings = Ends { from: rankings.0, to: rankings.1 };
+    let segment = question.segment.as_deref();
     let ends = Ends { from: instants.from.computed(), to: instants.to.computed() };
     let comparison = turn.store.comparison(&team, segment, ends).await.map_err(|error| Error::history(&error))?;
     let scopes = Ends::of(|end| {
@@ -60,9 +64,9 @@ pub(crate) async fn between(
     Ok(Json(Diff::computed(&scopes, &rankings, &comparison, &found)))
 }
 
-async fn ranking(turn: &Turn<'_>, team: &TeamId, instant: Instant, segment: Option<&str>) -> Result<Ranking, Error> {
+async fn ranking(turn: &Turn<'_>, team: &TeamId, instant: Instant, question: &Question) -> Result<Ranking, Error> {
     let at = instant.computed();
-    let ranking = turn.store.ranking(team, at, segment).await.map_err(|error| Error::history(&error))?;
-    turn.check_shown(team, at, segment, &ranking).await?;
-    Ok(ranking)
+    let ranked = turn.ranked(team, at, question).await?;
+    turn.check_shown(team, at, question, &ranked).await?;
+    Ok(ranked.ranking)
 }

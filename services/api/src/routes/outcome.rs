@@ -7,13 +7,13 @@ use wire::{Scope, outcome::Outcome};
 use crate::{
     error::Error,
     example,
-    history::ACCOUNTS_SHOWN_MIN,
     parameters::{
         TeamFeature, TeamFeatureParams,
         instants::{AsOfParams, AsOfQuery},
     },
     problem::responses::OfOutcome,
     router::AppState,
+    withheld::ACCOUNTS_SHOWN_MIN,
 };
 
 /// What became of a launch

@@ -7,9 +7,11 @@ use devstack::Role;
 use domain::{
     assumptions::WhatIf,
     diff::{Ends, Switch, diff},
+    foresight::foresight,
     history::{Logged, comparison, facts_at, facts_under, outcomes_at},
     ids::TeamId,
     ranking::{Ranking, rank, rank_under},
+    tally::tally_under,
     time::Timestamp,
 };
 use e2e::EVENT_ROWS;
@@ -19,6 +21,8 @@ use testkit::{
     flywheel::{Flywheel, command},
     record::produce,
 };
+
+use wire::{Scope, outcome::Outcome};
 
 use crate::{
     ranking::compare,
@@ -86,6 +90,7 @@ async fn answers_of_any_instant_are_those_of_the_pure_functions() {
     assert_eq!(first, expected.iter().collect::<Vec<_>>());
 
     refusals(&flywheel, &team, now).await;
+    withheld(&flywheel, &log, &id, later).await;
     terminal(&stack, &flywheel, &team, earlier, later).await;
 }
 
@@ -153,14 +158,13 @@ async fn outcomes(flywheel: &Flywheel, log: &[Logged], team: &TeamId, now: Times
         let path = format!("/v1/teams/{team}/features/{}/outcome?as_of={now}", expected.feature);
         let answer = twice(flywheel, &path).await;
         assert_eq!(answer["launched_at"], expected.launched_at.to_rfc3339());
-        for (name, cohort) in [("asked", &expected.asked), ("needed", &expected.needed), ("active", &expected.active)] {
-            let shown = cohort.accounts >= ACCOUNTS_SHOWN_MIN;
-            assert_eq!(answer[name]["accounts"], json!(shown.then_some(cohort.accounts)), "{path} {name}");
-            let used = shown.then(|| cohort.used.map(|used| used.count));
-            let found: Option<Vec<u64>> = answer[name]["used"]
-                .as_array()
-                .map(|used| used.iter().filter_map(|used| used["count"].as_u64()).collect());
-            assert_eq!(found, used.map(Vec::from), "{path} {name}");
+        // What is hidden and why is for the document to know.
+        let scope = Scope { team, segment: None, as_of: now, data_through: now };
+        let shown = Outcome::computed(&scope, &expected, &foresight(&[]), ACCOUNTS_SHOWN_MIN);
+        // Read as the answer was read: reading can change a number's last digit.
+        let shown: Value = serde_json::from_str(&serde_json::to_string(&shown).unwrap()).unwrap();
+        for name in ["asked", "needed", "asked_or_needed", "asked_or_needed_active", "neither", "active"] {
+            assert_eq!(answer[name], shown[name], "{path} {name}");
         }
     }
 }
@@ -219,6 +223,35 @@ async fn refusals(flywheel: &Flywheel, team: &str, now: Timestamp) {
     assert_eq!((status, &problem["type"]), (403, &json!("urn:flywheel:problem:withheld")));
     let (status, problem) = flywheel.get(&format!("/v1/teams/{team}/features/teleport/outcome")).await;
     assert_eq!((status, &problem["type"]), (404, &json!("urn:flywheel:problem:not-launched")));
+}
+
+/// Neither a few accounts of a tier nor those outside a segment are told by what is said of the others.
+async fn withheld(flywheel: &Flywheel, log: &[Logged], team: &TeamId, as_of: Timestamp) {
+    let few = |accounts: u64| (1..ACCOUNTS_SHOWN_MIN).contains(&accounts);
+    let (mut tiers, mut rest) = (0, 0);
+    // The shorter the window, the fewer are active.
+    for window_days in (1..60).map(|tenths| f64::from(tenths) / 10.0) {
+        let window = WhatIf { activity_window_days: Some(window_days), ..WhatIf::default() };
+        let assumptions = window.apply(&facts_at(log, team, as_of).catalog.parameters()).unwrap();
+        let facts = facts_under(log, team, as_of, Some(&assumptions.parameters));
+        let [all, retail] = [None, Some("retail")].map(|segment| tally_under(&facts, segment, &assumptions));
+        let asked = async |query: &str| {
+            let path = format!("/v1/teams/{team}/rankings?as_of={as_of}&activity_window_days={window_days}&{query}");
+            let (status, answer) = flywheel.get(&path).await;
+            assert!(status == 200 || answer["type"] == "urn:flywheel:problem:withheld", "{path}: {answer}");
+            status
+        };
+        if all.accounts >= ACCOUNTS_SHOWN_MIN && all.tiers.into_iter().any(few) && tiers < 3 {
+            assert_eq!(asked("tier_weight_enterprise=0.5").await, 403, "{:?}", all.tiers);
+            assert_eq!(asked("tier_weight_enterprise=3").await, 200, "{:?}", all.tiers);
+            tiers += 1;
+        }
+        if retail.accounts >= ACCOUNTS_SHOWN_MIN && few(all.accounts - retail.accounts) && rest < 3 {
+            assert_eq!(asked("segment=retail").await, 403, "{} of {}", retail.accounts, all.accounts);
+            rest += 1;
+        }
+    }
+    assert!(tiers > 0 && rest > 0, "nothing was to be withheld: {tiers} tiers, {rest} segments");
 }
 
 /// The commands draw what the API answers, without colours where there is no terminal.

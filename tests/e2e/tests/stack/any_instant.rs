@@ -126,7 +126,8 @@ fn assert_facts(what: &str, mut found: Facts, expected: &Facts) {
 }
 
 fn assert_tallies(what: &str, found: &Tallies, expected: &Tallies) {
-    assert_eq!((found.accounts, found.used), (expected.accounts, expected.used), "{what}");
+    let people = |tallies: &Tallies| (tallies.accounts, tallies.used, tallies.tiers);
+    assert_eq!(people(found), people(expected), "{what}");
     close(found.weight, expected.weight, what);
     close(found.squares, expected.squares, what);
     assert_eq!(found.features.keys().collect::<Vec<_>>(), expected.features.keys().collect::<Vec<_>>(), "{what}");
