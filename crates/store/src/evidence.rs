@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::{
     Store,
+    arrays::Array,
     outcome::counting_for,
     rows::parse,
     segments::SideBySide,
@@ -153,8 +154,7 @@ impl Store {
         let parameters = &assumptions.parameters;
         let since = catalog.since(&feature).map_or(i64::MIN, |since| since.0);
         let signals = self
-            .at(SIGNALS, team, as_of)
-            .param("features", &names)
+            .at_with(SIGNALS, team, as_of, &[("features", Array::Ids(&names))])
             .param("after", as_of.minus_days(parameters.need_window_days).0.max(since))
             .param("rows_max", SIGNALS_MAX);
         let ((measured, known), mut side_by_side, signals) = tokio::try_join!(
@@ -189,7 +189,8 @@ impl Store {
         texts: Texts,
     ) -> anyhow::Result<Vec<Said>> {
         let features = counting_for(catalog, &catalog.resolve(feature));
-        let query = self.at(LATEST, team, as_of).param("features", &features).param("rows_max", requests_max);
+        let query =
+            self.at_with(LATEST, team, as_of, &[("features", Array::Ids(&features))]).param("rows_max", requests_max);
         let rows = self
             .within(async { query.fetch_all::<SaidRow>().await.context("cannot read the latest requests") })
             .await?;
@@ -214,10 +215,8 @@ impl Store {
     ) -> anyhow::Result<HashMap<(i32, i64), Text>> {
         let (partitions, offsets): (Vec<i32>, Vec<i64>) = of.iter().map(|row| (row.partition, row.offset)).unzip();
         let query = self
-            .client
-            .query(TEXTS)
+            .ask(TEXTS, &[("features", Array::Ids(features))])
             .param("team", team.as_str())
-            .param("features", features)
             .param("partitions", partitions)
             .param("offsets", offsets);
         let rows = self

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::{
     Store,
+    arrays::Array,
     outcome::counting_for,
     sql::evidence::{DURATIONS, JUDGED},
 };
@@ -94,8 +95,7 @@ impl Store {
     ) -> anyhow::Result<Experience> {
         let features = counting_for(catalog, &catalog.resolve(feature));
         let about = |sql| {
-            self.at(sql, team, as_of)
-                .param("features", &features)
+            self.at_with(sql, team, as_of, &[("features", Array::Ids(&features))])
                 .param("after", as_of.minus_days(parameters.activity_window_days).0)
         };
         let operations = about(DURATIONS).param("rows_max", OPERATIONS_MAX);

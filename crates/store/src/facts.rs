@@ -12,6 +12,7 @@ use domain::{
 
 use crate::{
     Store,
+    arrays::Array,
     rows::{AccountRow, FeatureRow, StatementRow, TeamRow, parse, tier},
     sql::{FEATURE_EVENTS, KNOWN, NEEDS, STATEMENTS, TEAM_EVENTS, accounts},
 };
@@ -105,9 +106,7 @@ impl Store {
 
     async fn statements(&self, team: &TeamId, as_of: Timestamp, launches: &Launches) -> anyhow::Result<Vec<Statement>> {
         let rows = self
-            .at(STATEMENTS, team, as_of)
-            .param("launched", &launches.features)
-            .param("launched_at", &launches.times)
+            .at_with(STATEMENTS, team, as_of, &launches.arrays())
             .fetch_all::<StatementRow>()
             .await
             .context("cannot read the statements")?;
@@ -133,10 +132,8 @@ impl Store {
         launches: &Launches,
     ) -> anyhow::Result<Vec<NeedCount>> {
         let rows = self
-            .at(NEEDS, team, as_of)
+            .at_with(NEEDS, team, as_of, &launches.arrays())
             .param("window_start", as_of.minus_days(parameters.need_window_days).0)
-            .param("launched", &launches.features)
-            .param("launched_at", &launches.times)
             .fetch_all::<(String, String, u64)>()
             .await
             .context("cannot read the need signals")?;
@@ -159,6 +156,10 @@ struct Launches {
 }
 
 impl Launches {
+    fn arrays(&self) -> [(&'static str, Array<'_>); 2] {
+        [("launched", Array::Ids(&self.features)), ("launched_at", Array::Instants(&self.times))]
+    }
+
     fn of(catalog: &Catalog, known: &BTreeSet<FeatureId>) -> Self {
         let mut launches = Self { features: vec![String::new()], times: vec![ALWAYS] };
         for feature in known {

@@ -9,11 +9,12 @@
 //! - `comparison`: what a diff of two instants is computed from, account by account.
 //! - `outcome`, `portfolio`: what became of launches and who had wanted them; all teams side by side.
 //! - `evidence`, `segments`, `experience`, `history`: what is behind one feature's place.
-//! - `sql` and `rows`: the questions; the answers.
+//! - `sql` and `rows`: the questions; the answers. `arrays`: what a question holds of features.
 //!
 //! Not here: what the facts mean. `domain` computes from them.
 
 mod active;
+mod arrays;
 mod begun;
 mod changes;
 mod comparison;
@@ -34,9 +35,10 @@ mod watermark;
 use std::time::Duration;
 
 use anyhow::bail;
-use clickhouse::Client;
+use clickhouse::{Client, query::Query};
 use domain::{ids::TeamId, time::Timestamp};
 
+use crate::arrays::Array;
 pub use crate::{
     changes::Change,
     comparison::{COMPARISON_ROWS_MAX, TooLarge},
@@ -71,7 +73,12 @@ impl Store {
     }
 
     /// A query about one team at one instant.
-    fn at(&self, sql: &str, team: &TeamId, as_of: Timestamp) -> clickhouse::query::Query {
-        self.client.query(sql).param("team", team.as_str()).param("as_of", as_of.0)
+    fn at(&self, sql: &str, team: &TeamId, as_of: Timestamp) -> Query {
+        self.at_with(sql, team, as_of, &[])
+    }
+
+    /// The same, with arrays.
+    fn at_with(&self, sql: &str, team: &TeamId, as_of: Timestamp, arrays: &[(&str, Array<'_>)]) -> Query {
+        self.ask(sql, arrays).param("team", team.as_str()).param("as_of", as_of.0)
     }
 }

@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use crate::{
     Store, TooLarge,
+    arrays::Array,
     rows::{FeatureRow, TeamRow},
     sql::{
         FEATURE_EVENTS, TEAM_EVENTS,
@@ -166,10 +167,11 @@ impl Store {
         let launched_at = launch.launched_at;
         let [first_end, second_end] = horizons(launched_at).map(|(_, end)| end.min(past.as_of));
         let query = self
-            .client
-            .query(&groups(parameters.activity_window_days, uses(launched_at, second_end)))
+            .ask(
+                &groups(parameters.activity_window_days, uses(launched_at, second_end)),
+                &[("features", Array::Ids(&past.counting_for(&launch.feature)))],
+            )
             .param("team", team.as_str())
-            .param("features", past.counting_for(&launch.feature))
             .param("launched_at", launched_at.0)
             .param("active_after", launched_at.minus_days(parameters.activity_window_days).0)
             .param("need_min_count", parameters.need_min_count)

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     Store, TooLarge,
+    arrays::Array,
     outcome::Past,
     rows::parse,
     sql::outcome::{TEAMS, WANTED},
@@ -81,12 +82,15 @@ impl Store {
             }
         }
         let query = self
-            .client
-            .query(WANTED)
+            .ask(
+                WANTED,
+                &[
+                    ("features", Array::Ids(&features)),
+                    ("places", Array::Places(&places)),
+                    ("until", Array::Instants(&until)),
+                ],
+            )
             .param("team", team.as_str())
-            .param("features", features)
-            .param("places", places)
-            .param("until", until)
             .param("need_min_count", past.catalog.parameters().need_min_count);
         let rows = self
             .within(async { query.fetch_all::<WantedRow>().await.context("cannot read who wanted the launches") })

@@ -13,7 +13,7 @@ use domain::{
 };
 use serde::Deserialize;
 
-use crate::{Store, TooLarge, outcome::counting_for, rows::tier, sql::segments::cells};
+use crate::{Store, TooLarge, arrays::Array, outcome::counting_for, rows::tier, sql::segments::cells};
 
 /// Segments are told apart up to so many rows of a segment and a tier.
 pub const SEGMENT_ROWS_MAX: u32 = 30_000;
@@ -92,15 +92,15 @@ impl Store {
         assumptions: &Assumptions,
     ) -> anyhow::Result<SideBySide> {
         let parameters = &assumptions.parameters;
+        let names = counting_for(catalog, feature);
         let query = self
-            .at(&cells(parameters.activity_window_days), team, as_of)
+            .at_with(&cells(parameters.activity_window_days), team, as_of, &[("features", Array::Ids(&names))])
             .param("active_after", as_of.minus_days(parameters.activity_window_days).0)
             .param("need_after", as_of.minus_days(parameters.need_window_days).0)
             .param("half_life_us", parameters.half_life_days * MICROS_PER_DAY as f64)
             .param("need_min_count", parameters.need_min_count)
             .param("demand_weight", parameters.demand_weight)
             .param("need_weight", parameters.need_weight)
-            .param("features", counting_for(catalog, feature))
             .param("since", catalog.since(feature).map_or(i64::MIN, |since| since.0))
             .param("rows_max", SEGMENT_ROWS_MAX + 1);
         let rows = self

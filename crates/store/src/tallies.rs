@@ -18,7 +18,7 @@ use domain::{
 };
 use serde::Deserialize;
 
-use crate::{Store, rows::tier, sql::tallies::question};
+use crate::{Store, arrays::Array, rows::tier, sql::tallies::question};
 
 /// Sums of shares are counted in parts of 2⁻⁴⁰: an account's is off by half of one at most, and 2²³ accounts fit.
 const PARTS: f64 = (1_u64 << 40) as f64;
@@ -83,17 +83,14 @@ impl Store {
         let features = Features::of(catalog, known);
         let parameters = &assumptions.parameters;
         let query = self
-            .at(&question(parameters.activity_window_days, segment.is_some()), team, as_of)
+            .at_with(&question(parameters.activity_window_days, segment.is_some()), team, as_of, &features.arrays())
             .param("active_after", as_of.minus_days(parameters.activity_window_days).0)
             .param("need_after", as_of.minus_days(parameters.need_window_days).0)
             .param("half_life_us", parameters.half_life_days * MICROS_PER_DAY as f64)
             .param("need_min_count", parameters.need_min_count)
             .param("demand_weight", parameters.demand_weight)
             .param("need_weight", parameters.need_weight)
-            .param("segment", segment.unwrap_or_default())
-            .param("features", &features.names)
-            .param("places", &features.places)
-            .param("since", &features.since);
+            .param("segment", segment.unwrap_or_default());
         let rows = self
             .within(async { query.fetch_all::<TallyRow>().await.context("cannot read the sums over the accounts") })
             .await?;
@@ -113,7 +110,9 @@ struct Features {
     names: Vec<String>,
     /// The place, from 1, of the feature in [`Self::targets`] that each one's events count for; 0 is none.
     places: Vec<u32>,
-    /// The instant that each one's events count after.
+    /// Those of them whose events count only after an instant ...
+    launched: Vec<String>,
+    /// ... and this instant.
     since: Vec<i64>,
     /// The features, merges followed.
     targets: Vec<FeatureId>,
@@ -121,8 +120,13 @@ struct Features {
 
 impl Features {
     fn of(catalog: &Catalog, known: &BTreeSet<FeatureId>) -> Self {
-        let mut features =
-            Self { names: vec![String::new()], places: vec![0], since: vec![i64::MIN], targets: Vec::new() };
+        let mut features = Self {
+            names: vec![String::new()],
+            places: vec![0],
+            launched: vec![String::new()],
+            since: vec![i64::MIN],
+            targets: Vec::new(),
+        };
         let mut places: BTreeMap<FeatureId, u32> = BTreeMap::new();
         let named: BTreeSet<&FeatureId> = catalog.features.keys().chain(known).collect();
         for feature in named {
@@ -132,9 +136,21 @@ impl Features {
             });
             features.names.push(feature.to_string());
             features.places.push(place);
-            features.since.push(catalog.since(feature).map_or(i64::MIN, |since| since.0));
+            if let Some(since) = catalog.since(feature) {
+                features.launched.push(feature.to_string());
+                features.since.push(since.0);
+            }
         }
         features
+    }
+
+    fn arrays(&self) -> [(&'static str, Array<'_>); 4] {
+        [
+            ("features", Array::Ids(&self.names)),
+            ("places", Array::Places(&self.places)),
+            ("launched", Array::Ids(&self.launched)),
+            ("since", Array::Instants(&self.since)),
+        ]
     }
 
     fn tallies(&self, rows: Vec<TallyRow>, weights: &TierWeights) -> anyhow::Result<Tallies> {

@@ -44,7 +44,7 @@ const PAIRS: &str = "
                 importance != 'withdrawn' AS is_stated, toUInt64(0) AS count
             FROM requests
             WHERE team = {team:String} AND time <= as_of AND toUnixTimestamp64Micro(time)
-                > transform(requests.feature, {features:Array(String)}, {since:Array(Int64)}, toInt64(-9223372036854775808))
+                > transform(requests.feature, {launched:Array(String)}, {since:Array(Int64)}, toInt64(-9223372036854775808))
             UNION ALL
             SELECT cityHash64(account), xxHash32(account),
                 transform(needs.feature, {features:Array(String)}, {places:Array(UInt32)}, toUInt32(0)),
@@ -52,7 +52,7 @@ const PAIRS: &str = "
             FROM needs
             WHERE team = {team:String} AND time <= as_of AND time > fromUnixTimestamp64Micro({need_after:Int64}, 'UTC')
                 AND toUnixTimestamp64Micro(time)
-                > transform(needs.feature, {features:Array(String)}, {since:Array(Int64)}, toInt64(-9223372036854775808))
+                > transform(needs.feature, {launched:Array(String)}, {since:Array(Int64)}, toInt64(-9223372036854775808))
         )
         WHERE feature > 0
         GROUP BY k1, k2, feature

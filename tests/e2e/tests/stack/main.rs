@@ -11,6 +11,7 @@ mod evidence;
 mod hardship;
 mod import;
 mod lifecycle;
+mod many_features;
 mod metrics;
 mod migrate;
 mod outage;
