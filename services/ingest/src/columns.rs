@@ -23,7 +23,7 @@ impl Columns {
     pub fn push(&mut self, event: &Decoded<'_>, received_at: Timestamp) {
         let place = Place { partition: Partition(0), offset: Offset(self.next), received_at };
         self.next += 1;
-        self.tables.push_event(place, event);
+        self.tables.push_events(std::iter::once((place, event)));
     }
 
     /// Each table's block in Native format.

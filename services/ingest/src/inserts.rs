@@ -24,7 +24,7 @@ pub(crate) struct Part<'a> {
 }
 
 /// One table's rows of an insert.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Insert {
     pub(crate) table: &'static str,
     /// `INSERT INTO … FORMAT Native`.
@@ -206,7 +206,7 @@ mod tests {
             let place = Place { partition: Partition(partition), offset: Offset(offset), received_at };
             match decode(&record) {
                 Ok(event) if repeats.contains(&offset) => tables.push_repeat(TOPIC, place, &event.source, &event.id),
-                Ok(event) => tables.push_event(place, &event),
+                Ok(event) => tables.push_events(std::iter::once((place, &event))),
                 Err(reject) => {
                     assert_eq!(reject.reason, Reason::NotJson, "{reject}");
                     tables.push_dead_letter(TOPIC, place, &record, &reject);

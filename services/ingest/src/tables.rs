@@ -160,8 +160,14 @@ impl Tables {
         }
     }
 
-    /// Adds a valid record's event.
-    pub(crate) fn push_event(&mut self, place: Place, event: &Decoded<'_>) {
+    /// Adds valid records' events, in order.
+    pub(crate) fn push_events<'e>(&mut self, events: impl Iterator<Item = (Place, &'e Decoded<'e>)> + Clone) {
+        self.days.push_all(events.clone().map(|(_, event)| event));
+        events.for_each(|(place, event)| self.push_event(place, event));
+    }
+
+    /// All of an event but its day.
+    fn push_event(&mut self, place: Place, event: &Decoded<'_>) {
         match &event.body {
             Body::RequestStated { team, feature, account, importance, channel, text, requester, reference } => {
                 let requests = &mut self.requests;
@@ -190,7 +196,6 @@ impl Tables {
                 requests.reference.push("");
             }
             Body::UsageObserved { team, feature, account, operation, count, duration_us, outcome } => {
-                self.days.push(team, feature, account, event.time);
                 let usage = &mut self.usage;
                 usage.rows += 1;
                 usage.head.push(place, event);

@@ -86,7 +86,8 @@ where
     let request = client.insert_formatted_with(&*insert.sql).with_setting("query_id", query_id);
     let request = match deduplicated_by.filter(|_| cfg!(not(feature = "unprotected"))) {
         Some(token) => request.with_setting("insert_deduplication_token", token),
-        None => request.with_setting("deduplicate_insert", "disable"),
+        // Each part's rows are one for each key already, and merging meets keys again in any case.
+        None => request.with_setting("deduplicate_insert", "disable").with_setting("optimize_on_insert", "0"),
     };
     let mut request = request.with_timeouts(Some(insert_max), Some(insert_max));
     let (pieces, mut made) = mpsc::channel(PIECES_MAX);

@@ -40,12 +40,12 @@ impl Ingest {
     /// Drains what is wanted and there. Returns whether there may be more.
     pub(super) fn drain(&mut self) -> anyhow::Result<bool> {
         let held: usize = self.lanes.values().map(Lane::bytes).sum();
-        let full = held >= self.config.rows_bytes_max();
+        self.full = held >= self.config.rows_bytes_max();
         let mut busy = false;
         self.behind = false;
         for partition in self.lanes.keys().copied().collect::<Vec<_>>() {
             self.seek_if_due(partition);
-            busy |= self.drain_partition(partition, full)?;
+            busy |= self.drain_partition(partition)?;
             self.step()?;
         }
         Ok(busy)
@@ -64,12 +64,12 @@ impl Ingest {
         };
     }
 
-    fn drain_partition(&mut self, partition: TopicPartition, full: bool) -> anyhow::Result<bool> {
+    fn drain_partition(&mut self, partition: TopicPartition) -> anyhow::Result<bool> {
         let Some(lane) = self.lanes.get_mut(&partition) else { return Ok(false) };
         let Stage::Reading(Reading { from, until }) = lane.stage else { return Ok(false) };
         let Some(first) = lane.position else { return Ok(false) };
         // What is read again must be read whole, or it is never inserted and never leaves memory.
-        if !self.machine.may_drain(partition) || full && until.is_none() {
+        if !self.machine.may_drain(partition) || self.full && until.is_none() {
             return Ok(false);
         }
         let Some(queue) = self.member.queue(partition) else { return Ok(false) };
@@ -217,12 +217,10 @@ pub(crate) fn take_in(
         repeats = SmallVec::<[bool; BATCH_RECORDS_MAX]>::from_slice(window.witness_all(&valid.collect::<Vec<_>>()));
     }
     let mut repeats = repeats.into_iter();
-    for ((place, record), decoded) in records.iter().zip(decoded) {
-        let verdict = match decoded {
-            Ok(event) if repeats.next().unwrap_or_default() => Verdict::Repeat(event),
-            Ok(event) => Verdict::Event(event),
-            Err(reject) => Verdict::Rejected(reject),
-        };
-        open.push(partition.topic.0, *place, record, verdict);
-    }
+    let judged = decoded.into_iter().map(|decoded| match decoded {
+        Ok(event) if repeats.next().unwrap_or_default() => Verdict::Repeat(event),
+        Ok(event) => Verdict::Event(event),
+        Err(reject) => Verdict::Rejected(reject),
+    });
+    open.push_all(partition.topic.0, &records, &judged.collect::<Vec<_>>());
 }

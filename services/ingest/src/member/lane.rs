@@ -37,7 +37,7 @@ pub(crate) struct Unaudited {
 }
 
 /// The longest stretch that is audited at once, in offsets: where more is written between two audits, the newest are.
-const AUDIT_OFFSETS_MAX: u32 = 200_000;
+const AUDIT_OFFSETS_MAX: u32 = 1_000_000;
 
 /// What is done with a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,13 @@ impl Lane {
         let rows = Arc::new(std::mem::replace(&mut self.open, next));
         self.opened_at = None;
         self.held.push_back(Held { range, rows, search, since: now });
+    }
+
+    /// Frees the room that was made for rows like the last, if none have come.
+    pub(crate) fn give_back_room(&mut self) {
+        if self.open.records == 0 {
+            self.open = Rows::default();
+        }
     }
 
     /// The rows of a range, if they are held.

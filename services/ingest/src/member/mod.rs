@@ -87,6 +87,8 @@ pub(crate) struct Ingest {
     metrics: Metrics,
     /// The last pass over the partitions left records behind.
     behind: bool,
+    /// It took nothing new, for want of memory.
+    full: bool,
     tenures: u64,
     memberships: u64,
     trouble: Trouble,
@@ -140,6 +142,7 @@ impl Ingest {
             progress,
             metrics,
             behind: false,
+            full: false,
             tenures: 0,
             memberships: 0,
             trouble: Trouble::default(),
@@ -350,11 +353,12 @@ impl Ingest {
         }
     }
 
-    /// Declares what has been open for long enough.
+    /// Declares what has been open for long enough, or all there is room for.
     fn flush_if_due(&mut self) {
         let flush_age = self.flush_age();
         let due = self.lanes.values().filter_map(|lane| lane.opened_at).any(|at| at.elapsed() >= flush_age);
-        if due {
+        let nothing_else_frees_memory = self.full && self.lanes.values().all(|lane| lane.held.is_empty());
+        if due || nothing_else_frees_memory {
             for lane in self.lanes.values_mut() {
                 lane.opened_at = None;
             }

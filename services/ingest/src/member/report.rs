@@ -6,7 +6,11 @@ use protocol::Part;
 
 use crate::{clickhouse::Findings, metrics::Standing};
 
-use super::{Ingest, lane::Unaudited, trouble::Work};
+use super::{
+    Ingest,
+    lane::{Lane, Unaudited},
+    trouble::Work,
+};
 
 /// How often the gauges are brought up to date.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -18,6 +22,7 @@ impl Ingest {
         }
         self.tasks.topics(self.member.consumer());
         self.reported_at = Instant::now();
+        self.lanes.values_mut().for_each(Lane::give_back_room);
         let lanes = || self.lanes.iter();
         let ages = lanes().filter_map(|(partition, lane)| Some((*partition, lane.held.front()?.since.elapsed())));
         self.metrics.stands(Standing {

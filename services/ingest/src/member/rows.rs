@@ -34,18 +34,26 @@ pub(crate) enum Verdict<'r> {
 }
 
 impl Rows {
-    /// Adds a record of `topic`.
-    pub(crate) fn push(&mut self, topic: &'static str, place: Place, record: &Record<'_>, verdict: Verdict<'_>) {
-        match verdict {
-            Verdict::Event(event) => self.tables.push_event(place, &event),
-            Verdict::Repeat(event) => self.tables.push_repeat(topic, place, &event.source, &event.id),
-            Verdict::Rejected(reject) => self.tables.push_dead_letter(topic, place, record, &reject),
+    /// Adds records of `topic`, in order, each with what became of it.
+    pub(crate) fn push_all(&mut self, topic: &'static str, records: &[(Place, Record<'_>)], verdicts: &[Verdict<'_>]) {
+        let judged = records.iter().zip(verdicts);
+        self.tables.push_events(judged.clone().filter_map(|((place, _), verdict)| match verdict {
+            Verdict::Event(event) => Some((*place, event)),
+            Verdict::Repeat(_) | Verdict::Rejected(_) => None,
+        }));
+        for ((place, record), verdict) in judged {
+            match verdict {
+                Verdict::Event(_) => {}
+                Verdict::Repeat(event) => self.tables.push_repeat(topic, *place, &event.source, &event.id),
+                Verdict::Rejected(reject) => self.tables.push_dead_letter(topic, *place, record, reject),
+            }
+            let headers: usize =
+                record.headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
+            let bytes = record.key.map_or(0, <[u8]>::len) + headers + record.payload.map_or(0, <[u8]>::len);
+            self.records += 1;
+            self.bytes += bytes as u64;
+            self.timestamp_ms = place.received_at.0.div_euclid(1_000);
         }
-        let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
-        let bytes = record.key.map_or(0, <[u8]>::len) + headers + record.payload.map_or(0, <[u8]>::len);
-        self.records += 1;
-        self.bytes += bytes as u64;
-        self.timestamp_ms = place.received_at.0.div_euclid(1_000);
     }
 
     /// For what comes next: nothing, and room for about as much.

@@ -1,6 +1,6 @@
 //! ClickHouse's Native format: a block is a header, then one column after another, each as its values lie in memory.
 //!
-//! The columns are filled in the form in which they are sent, so that making a block of them is copying bytes: the server
+//! The columns are filled in the form in which they are sent, or nearly, so that making a block of them is copying bytes: the server
 //! spends a fraction of the time on it that rows in RowBinary or JSON cost. One block takes its rows from several parts, each
 //! with columns of its own. The layout is described at <https://clickhouse.com/docs/reference/formats/Native>.
 
@@ -10,8 +10,8 @@ pub(crate) use words::Words;
 
 /// A column in the making: the values of one part's rows.
 pub(crate) trait Column: Default {
-    /// Memory that the values take, in bytes: about what [`Column::write`] appends for this part, and never much less. Room
-    /// that nothing was written to yet does not count.
+    /// Memory that the values take, in bytes: not much less than [`Column::write`] appends for this part, and more where they
+    /// are held in another form. Room that nothing was written to yet does not count.
     fn bytes(&self) -> usize;
 
     /// An empty column with room for as much as this one holds, and an eighth more.

@@ -18,6 +18,10 @@ const KEYS_VERSION: u64 = 1;
 /// The block's words are all of the column's: nothing refers to a dictionary that the server has.
 const OWN_WORDS: u64 = 1 << 9 | 1 << 10;
 
+/// What a word takes beside its bytes, which stand in the list and in the map: its slot there with the free ones beside it,
+/// what the allocator adds, and as much again for the map of a block's words while it is written.
+const WORD_BYTES: usize = 128;
+
 impl Words {
     /// Appends a row with this word.
     pub(crate) fn push(&mut self, word: impl AsRef<[u8]>) {
@@ -64,8 +68,7 @@ impl Words {
 
 impl Column for Words {
     fn bytes(&self) -> usize {
-        // A word stands in the list and in the map, where an entry takes about 32 bytes.
-        size_of_val(self.numbers.as_slice()) + 2 * self.words.bytes() + 32 * self.number_of.len()
+        size_of_val(self.numbers.as_slice()) + 2 * self.words.bytes() + WORD_BYTES * self.number_of.len()
     }
 
     fn emptied(&self) -> Self {
@@ -73,21 +76,39 @@ impl Column for Words {
     }
 
     fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>) {
-        let mut all = Self::default();
+        let mut number_of = HashMap::<&[u8], u32, foldhash::fast::RandomState>::default();
         // What a part's numbers are called in the block.
-        let renumbered: Vec<Vec<u32>> =
-            parts.clone().map(|part| part.words.iter().map(|word| all.number(word)).collect()).collect();
-        let count = all.number_of.len() as u64;
+        let renumbered: Vec<Vec<u32>> = parts
+            .clone()
+            .map(|part| {
+                let number = |word| {
+                    let next = number_of.len() as u32;
+                    *number_of.entry(word).or_insert(next)
+                };
+                part.words.iter().map(number).collect()
+            })
+            .collect();
+        let count = number_of.len();
         let rows: usize = parts.clone().map(|part| part.numbers.len()).sum();
         let width = match count {
             0..=0x100 => Width::One,
             0x101..=0x1_0000 => Width::Two,
             _ => Width::Four,
         };
-        for number in [KEYS_VERSION, OWN_WORDS | width as u64, count] {
+        for number in [KEYS_VERSION, OWN_WORDS | width as u64, count as u64] {
             out.extend_from_slice(&number.to_le_bytes());
         }
-        Strings::write(std::iter::once(&all.words), out);
+        // A word is written where it comes first: there it has the next number.
+        let mut written = 0;
+        for (part, renumbered) in parts.clone().zip(&renumbered) {
+            for ((encoded, _), number) in part.words.encoded().zip(renumbered) {
+                if *number == written {
+                    out.extend_from_slice(encoded);
+                    written += 1;
+                }
+            }
+        }
+        drop(number_of);
         out.extend_from_slice(&(rows as u64).to_le_bytes());
         for (part, renumbered) in parts.zip(&renumbered) {
             let numbers = part.numbers.iter().map(|number| renumbered[*number as usize].to_le_bytes());
