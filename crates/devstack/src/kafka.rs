@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     /// Where the proxies stand that Kafka is behind.
     pub(crate) proxies: Vec<SocketAddr>,
     pub(crate) heap_mib: u32,
+    /// As [`StackConfig::kafka_long_lived`](crate::StackConfig::kafka_long_lived).
+    pub(crate) long_lived: bool,
     pub(crate) ready_max: Duration,
     pub(crate) stop_max: Duration,
 }
@@ -54,8 +56,8 @@ pub(crate) fn prepare(parts: &KafkaParts, settings: &Settings) -> anyhow::Result
     let log = logs.join("kafka.log");
     let mut arguments: Vec<OsString> = vec![
         format!("-Xmx{}m", settings.heap_mib).into(),
-        // A short life on two cores: start fast rather than run fastest.
-        "-XX:TieredStopAtLevel=1".into(),
+        // A short life on two cores: start fast rather than run fastest, unless it is to be measured.
+        format!("-XX:TieredStopAtLevel={}", if settings.long_lived { 4 } else { 1 }).into(),
         "-XX:+UseSerialGC".into(),
         "-XX:+ExitOnOutOfMemoryError".into(),
         "-Xlog:cds=off".into(),

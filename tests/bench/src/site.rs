@@ -38,7 +38,7 @@ impl Site {
     /// # Errors
     /// When the stack does not come up.
     pub(crate) async fn start(folders: Folders, flywheel: &Path) -> anyhow::Result<Self> {
-        let config = StackConfig { folders, ..StackConfig::test()? };
+        let config = StackConfig { folders, kafka_long_lived: true, ..StackConfig::test()? };
         let run = config.folders.run(&config.run);
         let stack = Stack::start(config).await?;
         add_user(&run.join("config/clickhouse-users.xml"))?;

@@ -45,11 +45,16 @@ impl Fingerprint {
         let hash = XxHash3_128::oneshot(joined).to_le_bytes();
         Self(*hash.first_chunk().unwrap_or(&[0; BYTES]))
     }
+
+    /// 64 of its bits.
+    pub(crate) fn bits(self) -> u64 {
+        u64::from_le_bytes(*self.0.first_chunk().unwrap_or(&[0; 8]))
+    }
 }
 
 impl std::hash::Hash for Fingerprint {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(u64::from_le_bytes(*self.0.first_chunk().unwrap_or(&[0; 8])));
+        state.write_u64(self.bits());
     }
 }
 

@@ -11,8 +11,10 @@
 
 pub(crate) mod history;
 
+mod filter;
 mod fingerprint;
 mod window;
 
+use filter::Filter;
 pub(crate) use fingerprint::{Fingerprint, FingerprintMap};
 pub(crate) use window::{Limits, Rule, Valid, Window};

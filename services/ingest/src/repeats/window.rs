@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Fingerprint, FingerprintMap};
+use super::{Filter, Fingerprint, FingerprintMap};
 
 /// How much is remembered. A constant of the deployment: another value gives other verdicts on far repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +18,12 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Usage and need signals: 17 MiB a partition at most, which its last 688,128 to 917,504 offsets fill.
+    /// Usage and need signals: 17.75 MiB a partition at most, which its last 688,128 to 917,504 offsets fill.
     ///
-    /// A map of 2¹⁸ slots holds 7/8 of them; a slot takes 17 bytes.
+    /// A map of 2¹⁸ slots holds 7/8 of them; a slot takes 17 bytes. The filter of each older generation takes 256 KiB.
     pub(crate) const USAGE: Self = Self { generation_offsets: 7 << 15, generations: 4 };
 
-    /// Requests and the catalog: 2.1 MiB a partition at most. ClickHouse knows what lies below the window, and whoever
+    /// Requests and the catalog: 2.2 MiB a partition at most. ClickHouse knows what lies below the window, and whoever
     /// asks it waits until that is durable: 86,016 offsets at least keep such waits rare.
     pub(crate) const FOR_EVER: Self = Self { generation_offsets: 7 << 12, generations: 4 };
 
@@ -54,6 +54,8 @@ pub(crate) struct Window {
     newest_ms: i64,
     /// Of the records being judged: when each was last seen before. Kept for its room.
     latest: Vec<i64>,
+    /// Of the records being judged: those that an older generation may know. Kept for its room.
+    candidates: Vec<u32>,
     /// Of the records judged last. Kept for its room.
     verdicts: Vec<bool>,
 }
@@ -75,6 +77,8 @@ struct Generation {
     oldest_ms: Option<i64>,
     /// The latest that each was received. 48 bits, so that an entry takes 16 bytes.
     received: FingerprintMap<[u8; 6]>,
+    /// Of all of them, once there will be no more; answers most questions in fewer bytes than the map.
+    filter: Filter,
 }
 
 impl Window {
@@ -87,6 +91,7 @@ impl Window {
             position: 0,
             newest_ms: 0,
             latest: Vec::new(),
+            candidates: Vec::new(),
             verdicts: Vec::new(),
         }
     }
@@ -123,9 +128,14 @@ impl Window {
         self.latest.clear();
         self.latest.resize(records.len(), NEVER_MS);
         for generation in older {
-            for (latest, record) in self.latest.iter_mut().zip(records) {
-                if let Some(received) = generation.received.get(&record.fingerprint) {
-                    *latest = unpacked(*received).max(*latest);
+            self.candidates.clear();
+            let numbered = (0..).zip(records);
+            let known = numbered.filter(|(_, record)| generation.filter.may_have(record.fingerprint));
+            self.candidates.extend(known.map(|(number, _)| number));
+            for number in &self.candidates {
+                let number = *number as usize;
+                if let Some(received) = generation.received.get(&records[number].fingerprint) {
+                    self.latest[number] = unpacked(*received).max(self.latest[number]);
                 }
             }
         }
@@ -184,14 +194,17 @@ impl Window {
         }
         // The room of the last one forgotten is used again: a busy partition does not grow each generation anew.
         room.clear();
-        self.generations.push_back(Generation { number, oldest_ms: None, received: room });
+        if let Some(closed) = self.generations.back_mut() {
+            closed.filter = Filter::of(closed.received.keys());
+        }
+        self.generations.push_back(Generation { number, oldest_ms: None, received: room, filter: Filter::default() });
     }
 }
 
 impl Generation {
     /// A slot takes a byte beside its entry, and an eighth of the slots stay free.
     fn bytes(&self) -> usize {
-        self.received.capacity() / 7 * 8 * (size_of::<(Fingerprint, [u8; 6])>() + 1)
+        self.received.capacity() / 7 * 8 * (size_of::<(Fingerprint, [u8; 6])>() + 1) + self.filter.bytes()
     }
 }
 
@@ -329,10 +342,10 @@ mod tests {
             window.bytes()
         };
         let usage = fill(Limits::USAGE);
-        assert_eq!(usage, 17 << 20);
+        assert_eq!(usage, (17 << 20) + 3 * (1 << 18));
         let for_ever = fill(Limits::FOR_EVER);
-        assert_eq!(for_ever, 17 << 17);
-        assert!(6 * usage + 12 * for_ever <= 128 << 20);
+        assert_eq!(for_ever, (17 << 17) + 3 * (1 << 15));
+        assert!(6 * usage + 12 * for_ever <= 134 << 20);
     }
 
     #[test]

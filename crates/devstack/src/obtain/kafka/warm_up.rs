@@ -45,6 +45,7 @@ pub(super) async fn warm_up(
         ports,
         proxies: Vec::new(),
         heap_mib: 512,
+        long_lived: false,
         ready_max: Duration::from_secs(90),
         stop_max: Duration::from_secs(60),
     };
