@@ -43,14 +43,39 @@ pub struct ForesightShare {
     pub chance_high: f64,
 }
 
+/// A launch that can be judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Foretold {
+    /// The score before the team set to work, 0 to 100.
+    pub score: f64,
+    /// The share of the accounts active at the launch that used the feature within the longest time.
+    pub used: f64,
+}
+
+impl Foretold {
+    /// What this outcome says; none if it says nothing of the rankings, or not yet.
+    #[must_use]
+    pub fn of(outcome: &Outcome) -> Option<Self> {
+        let [.., horizon] = outcome.horizons;
+        let [.., used] = outcome.active.used;
+        let score = outcome.before.score()?;
+        (horizon.over && used.of > 0).then_some(Self { score, used: used.share })
+    }
+}
+
 /// How well the rankings foretold these launches of one team.
 #[must_use]
 pub fn foresight(outcomes: &[Outcome]) -> Foresight {
-    let judged: Vec<(f64, f64)> = outcomes.iter().filter_map(foretold_and_found).collect();
+    foresight_of(&outcomes.iter().filter_map(Foretold::of).collect::<Vec<_>>())
+}
+
+/// The same, of launches that can be judged.
+#[must_use]
+pub fn foresight_of(judged: &[Foretold]) -> Foresight {
     let (mut pairs, mut in_order) = (0, 0.0);
-    for (at, (score, used)) in judged.iter().enumerate() {
-        for (other_score, other_used) in &judged[..at] {
-            let (foretold, found) = (score.total_cmp(other_score), used.total_cmp(other_used));
+    for (at, launch) in judged.iter().enumerate() {
+        for other in &judged[..at] {
+            let (foretold, found) = (launch.score.total_cmp(&other.score), launch.used.total_cmp(&other.used));
             if found.is_ne() {
                 pairs += 1;
                 in_order += if foretold.is_eq() { 0.5 } else { f64::from(foretold == found) };
@@ -68,12 +93,4 @@ pub fn foresight(outcomes: &[Outcome]) -> Foresight {
         }
     });
     Foresight { launches, pairs, in_order, share }
-}
-
-/// The score before, and the share of the active accounts that used the feature within the longest time.
-fn foretold_and_found(outcome: &Outcome) -> Option<(f64, f64)> {
-    let [.., horizon] = outcome.horizons;
-    let [.., used] = outcome.active.used;
-    let score = outcome.before.score()?;
-    (horizon.over && used.of > 0).then_some((score, used.share))
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     catalog::Parameters,
+    foresight::Foresight,
     ids::TeamId,
     launch::Launch,
     ranking::{Confidence, Ranked, Ranking},
@@ -45,6 +46,8 @@ pub struct TeamPortfolio {
     pub launches: Vec<Wanted>,
     /// How much of that was wanted.
     pub wanted: WantedShares,
+    /// How well its rankings foretold what would be used of it; none where it launched more than is judged at once.
+    pub foresight: Option<Foresight>,
 }
 
 /// How many launches had been wanted before.
@@ -74,6 +77,7 @@ impl TeamPortfolio {
         ranking: &Ranking,
         first_max: usize,
         mut launches: Vec<Wanted>,
+        foresight: Option<Foresight>,
     ) -> Self {
         launches
             .sort_by(|a, b| (a.launch.launched_at, &a.launch.feature).cmp(&(b.launch.launched_at, &b.launch.feature)));
@@ -86,6 +90,7 @@ impl TeamPortfolio {
             listed: ranking.items.len() as u64,
             wanted: WantedShares::of(launches.iter()),
             launches,
+            foresight,
         }
     }
 }

@@ -1,9 +1,26 @@
-//! The statistics under the score: Wilson's interval, the normal quantile, Kish's effective number.
+//! The statistics under the score: what a statement counts, Wilson's interval, the normal quantile, Kish's effective number.
+
+use crate::{
+    catalog::Importance,
+    time::{MICROS_PER_DAY, Timestamp},
+};
 
 /// The confidence level of the intervals.
 pub const CONFIDENCE: f64 = 0.95;
 /// Below so many effective accounts a ranking says that it is not sure.
 pub const EFFECTIVE_MIN: f64 = 30.0;
+
+/// A statement counts in whole parts of 2⁻⁴⁰, so that whoever adds up integers adds up the same: one that is 40 half-lives old
+/// counts nothing any more, wherever it is counted.
+pub const PARTS: f64 = (1_u64 << 40) as f64;
+
+/// What a statement of that time counts at `as_of`: its importance, halved with every half-life that it is old.
+#[must_use]
+pub fn faded(importance: Importance, time: Timestamp, as_of: Timestamp, half_life_days: f64) -> f64 {
+    let age_micros = as_of.micros_since(time).max(0);
+    let half_lives = age_micros as f64 / (half_life_days * MICROS_PER_DAY as f64);
+    (importance.value() * (-half_lives).exp2() * PARTS).round_ties_even() / PARTS
+}
 
 /// Wilson's interval for a share `p` seen among `n` accounts, at the normal quantile `z`. `p` is clamped to `[0, 1]`.
 /// Without accounts it is `[0, 1]`.
@@ -196,6 +213,16 @@ mod tests {
         assert_eq!(normal_quantile(0.0), f64::NEG_INFINITY);
         assert_eq!(normal_quantile(1.0), f64::INFINITY);
         assert!(normal_quantile(1.1).is_nan());
+    }
+
+    #[test]
+    fn a_statement_counts_less_and_less_and_in_the_end_nothing() {
+        let faded = |days: f64| faded(Importance::Critical, Timestamp(0).minus_days(days), Timestamp(0), 1.0);
+        assert_eq!(faded(0.0), 1.0);
+        assert_eq!(faded(10.0), 1.0 / 1024.0);
+        assert_eq!(faded(40.0), 1.0 / PARTS);
+        assert_eq!(faded(42.0), 0.0);
+        assert_eq!(super::faded(Importance::NiceToHave, Timestamp(5), Timestamp(0), 1.0) * PARTS, 366_503_875_925.0);
     }
 
     proptest! {

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     assumptions::Assumptions,
+    catalog::Tier,
     evidence::{Account, Accounts, Evidence, gather},
     facts::{Facts, Statement},
     ids::FeatureId,
-    time::{MICROS_PER_DAY, Timestamp},
+    score::faded,
+    time::Timestamp,
 };
 
 /// The sums over accounts that a ranking is computed from, for all accounts or those of one segment.
@@ -21,7 +23,7 @@ pub struct Tallies {
     pub accounts: u64,
     /// Those of them with usage in the activity window.
     pub used: u64,
-    /// How many of them are of each tier, in the order of [`Tier::NAMES`](crate::catalog::Tier::NAMES).
+    /// How many of them are of each tier, in the order of [`Tier::NAMES`].
     pub tiers: [u64; 3],
     /// The sum of the weights of the active accounts.
     pub weight: f64,
@@ -31,7 +33,8 @@ pub struct Tallies {
     pub features: BTreeMap<FeatureId, Tally>,
 }
 
-/// The sums of one feature, merges followed. w is an account's weight; x what its statement counts, 0 to 1; u is 1 where
+/// The sums of one feature, merges followed. w is an account's weight; x what its statement counts, 0 to 1,
+/// in whole parts of 2⁻⁴⁰ ([`faded`]); u is 1 where
 /// it shows the need, else 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
@@ -55,6 +58,19 @@ pub struct Tally {
     pub needing: u64,
     /// Whether a need signal for the feature was ever received.
     pub measured: bool,
+}
+
+impl Tallies {
+    /// Adds so many active accounts of a tier, of which each has this weight and so many used the product.
+    pub fn add_accounts(&mut self, tier: Tier, weight: f64, accounts: u64, used: u64) {
+        self.accounts += accounts;
+        self.used += used;
+        self.weight += weight * accounts as f64;
+        self.squares += weight * weight * accounts as f64;
+        for (count, (_, known)) in self.tiers.iter_mut().zip(Tier::NAMES) {
+            *count += if known == tier { accounts } else { 0 };
+        }
+    }
 }
 
 /// Adds up the facts under the team's own parameters.
@@ -136,9 +152,7 @@ impl Scale<'_> {
         if account.active {
             tally.asking += 1;
             tally.requests = tally.requests.saturating_add(requests);
-            let age_micros = self.as_of.micros_since(statement.time).max(0);
-            let half_lives = age_micros as f64 / (self.assumptions.parameters.half_life_days * MICROS_PER_DAY as f64);
-            importance.value() * (-half_lives).exp2()
+            faded(importance, statement.time, self.as_of, self.assumptions.parameters.half_life_days)
         } else {
             if account.ever_used {
                 tally.lapsed += 1;

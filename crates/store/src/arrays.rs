@@ -7,18 +7,20 @@ use clickhouse::query::Query;
 
 use crate::Store;
 
-/// A piece has so many elements: at most 67 KB, for an id has at most 64 bytes.
+/// A piece has so many elements: some 70 KB, for an id has at most 64 bytes.
 const PIECE_ELEMENTS_MAX: usize = 1_000;
 
 /// What an array holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Array<'a> {
-    /// Ids.
+    /// Ids, or something a little longer.
     Ids(&'a [String]),
     /// Places of other things, from 1.
     Places(&'a [u32]),
-    /// Unix microseconds.
-    Instants(&'a [i64]),
+    /// Unix microseconds, and counts.
+    Integers(&'a [i64]),
+    /// Other numbers.
+    Numbers(&'a [f64]),
 }
 
 impl Store {
@@ -36,7 +38,8 @@ impl Array<'_> {
         match self {
             Self::Ids(_) => "String",
             Self::Places(_) => "UInt32",
-            Self::Instants(_) => "Int64",
+            Self::Integers(_) => "Int64",
+            Self::Numbers(_) => "Float64",
         }
     }
 
@@ -44,7 +47,8 @@ impl Array<'_> {
         let elements = match self {
             Self::Ids(ids) => ids.len(),
             Self::Places(places) => places.len(),
-            Self::Instants(instants) => instants.len(),
+            Self::Integers(integers) => integers.len(),
+            Self::Numbers(numbers) => numbers.len(),
         };
         elements.div_ceil(PIECE_ELEMENTS_MAX).max(1)
     }
@@ -63,7 +67,8 @@ impl Array<'_> {
             return match self {
                 Self::Ids(ids) => query.param(name, ids),
                 Self::Places(places) => query.param(name, places),
-                Self::Instants(instants) => query.param(name, instants),
+                Self::Integers(integers) => query.param(name, integers),
+                Self::Numbers(numbers) => query.param(name, numbers),
             };
         }
         (0..self.pieces()).fold(query, |query, at| self.of_piece(at).bind(&piece(name, at), query))
@@ -77,7 +82,8 @@ impl Array<'_> {
         match self {
             Self::Ids(ids) => Self::Ids(cut(ids, at)),
             Self::Places(places) => Self::Places(cut(places, at)),
-            Self::Instants(instants) => Self::Instants(cut(instants, at)),
+            Self::Integers(integers) => Self::Integers(cut(integers, at)),
+            Self::Numbers(numbers) => Self::Numbers(cut(numbers, at)),
         }
     }
 }

@@ -13,8 +13,8 @@ use domain::{
 use crate::{
     Store,
     arrays::Array,
-    rows::{AccountRow, FeatureRow, StatementRow, TeamRow, parse, tier},
-    sql::{FEATURE_EVENTS, KNOWN, NEEDS, STATEMENTS, TEAM_EVENTS, accounts},
+    rows::{AccountRow, StatementRow, parse, tier},
+    sql::{NEEDS, STATEMENTS, accounts},
 };
 
 /// Where no launch bounds what counts.
@@ -36,46 +36,6 @@ impl Store {
             self.within(self.needs(team, as_of, &parameters, &launches)),
         )?;
         Ok(Facts { as_of, catalog, accounts, statements, needs, measured, known })
-    }
-
-    /// The team's catalog at `as_of`.
-    ///
-    /// # Errors
-    /// When ClickHouse does not answer in time, or answers with something else.
-    pub async fn catalog(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Catalog> {
-        let teams = self.at(TEAM_EVENTS, team, as_of).fetch_all::<TeamRow>();
-        let features = self.at(FEATURE_EVENTS, team, as_of).fetch_all::<FeatureRow>();
-        let (teams, features) =
-            self.within(async { tokio::try_join!(teams, features).context("cannot read the catalog") }).await?;
-        let mut events = Vec::with_capacity(teams.len() + features.len());
-        for row in teams {
-            events.push(row.into_event(team));
-        }
-        for row in features {
-            events.push(row.into_event(team)?);
-        }
-        Ok(Catalog::from_events(team, as_of, events))
-    }
-
-    /// The features with a need signal, and those asked for or needed.
-    pub(crate) async fn known(
-        &self,
-        team: &TeamId,
-        as_of: Timestamp,
-    ) -> anyhow::Result<(BTreeSet<FeatureId>, BTreeSet<FeatureId>)> {
-        let query = self.at(KNOWN, team, as_of);
-        let rows = self
-            .within(async { query.fetch_all::<(String, bool)>().await.context("cannot read the features") })
-            .await?;
-        let (mut measured, mut known) = (BTreeSet::new(), BTreeSet::new());
-        for (feature, needed) in rows {
-            let feature = parse(&feature, FeatureId::parse)?;
-            if needed {
-                measured.insert(feature.clone());
-            }
-            known.insert(feature);
-        }
-        Ok((measured, known))
     }
 
     async fn accounts(
@@ -157,7 +117,7 @@ struct Launches {
 
 impl Launches {
     fn arrays(&self) -> [(&'static str, Array<'_>); 2] {
-        [("launched", Array::Ids(&self.features)), ("launched_at", Array::Instants(&self.times))]
+        [("launched", Array::Ids(&self.features)), ("launched_at", Array::Integers(&self.times))]
     }
 
     fn of(catalog: &Catalog, known: &BTreeSet<FeatureId>) -> Self {

@@ -59,6 +59,8 @@ pub struct Place {
     pub requests: u64,
     /// Revealed need.
     pub need: Shown,
+    /// Whether a need signal for the feature was ever received by then.
+    pub measured: bool,
 }
 
 /// A share of the active accounts as it was published.
@@ -95,6 +97,7 @@ struct PointRow {
     need_low: f64,
     need_high: f64,
     need_accounts: u64,
+    measured: bool,
     accounts: u64,
 }
 
@@ -143,6 +146,7 @@ impl PointRow {
                 high: self.need_high,
                 accounts: self.need_accounts,
             },
+            measured: self.measured,
         });
         Point { as_of: Timestamp(self.instant), snapshot: self.snapshot, accounts: self.accounts, place }
     }

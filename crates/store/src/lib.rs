@@ -3,11 +3,13 @@
 //! # Layout
 //! - [`Store`]: the client, and how long it waits.
 //! - `watermark`, `changes`, `teams`: how far the facts reach, which are new, whose there are.
-//! - `tallies`: the sums over accounts that a ranking is computed from; the ranking.
+//! - `catalogs`: what the catalog says of teams, and which of their features events name.
+//! - `tallies`: the sums over accounts that a ranking is computed from; the rankings of several teams at once.
 //! - `begun`, `active`, `snapshots`: whether there was anything yet, who is active, and what was published.
 //! - `facts`: what the score needs to know of a team at an instant, account by account.
 //! - `comparison`: what a diff of two instants is computed from, account by account.
-//! - `outcome`, `portfolio`: what became of launches and who had wanted them; all teams side by side.
+//! - `outcome`, `foresight`, `portfolio`: what became of launches, whether rankings foretold it, and who had wanted them; all teams
+//!   side by side.
 //! - `evidence`, `segments`, `experience`, `history`: what is behind one feature's place.
 //! - `sql` and `rows`: the questions; the answers. `arrays`: what a question holds of features.
 //!
@@ -16,11 +18,13 @@
 mod active;
 mod arrays;
 mod begun;
+mod catalogs;
 mod changes;
 mod comparison;
 mod evidence;
 mod experience;
 mod facts;
+mod foresight;
 mod history;
 mod outcome;
 mod portfolio;
@@ -48,6 +52,7 @@ pub use crate::{
     outcome::OUTCOMES_MAX,
     portfolio::PORTFOLIO_TEAMS_MAX,
     segments::{SEGMENT_ROWS_MAX, SegmentTallies, SideBySide, TierTallies},
+    tallies::Standing,
 };
 
 /// Reads from ClickHouse. Cheap to clone.
@@ -77,7 +82,13 @@ impl Store {
         self.at_with(sql, team, as_of, &[])
     }
 
-    /// The same, with arrays.
+    /// A query about several teams at one instant, few enough that their ids fit into a form's field.
+    fn of_teams(&self, sql: &str, teams: &[TeamId], as_of: Timestamp) -> Query {
+        let teams: Vec<&str> = teams.iter().map(TeamId::as_str).collect();
+        self.client.query(sql).param("teams", teams).param("as_of", as_of.0)
+    }
+
+    /// A query about one team at one instant, with arrays.
     fn at_with(&self, sql: &str, team: &TeamId, as_of: Timestamp, arrays: &[(&str, Array<'_>)]) -> Query {
         self.ask(sql, arrays).param("team", team.as_str()).param("as_of", as_of.0)
     }

@@ -3,12 +3,14 @@
 //! For each launch ClickHouse answers with a row for each kind of account, however many accounts there are. Usage is read by
 //! days; only where the launch and the instant asked about lie within a day are the uses themselves, of that feature.
 
+use std::slice;
+
 use anyhow::Context as _;
 use clickhouse::Row;
 use domain::{
     assumptions::Assumptions,
     catalog::{Catalog, CatalogEvent},
-    foresight::{Foresight, foresight},
+    foresight::Foresight,
     ids::{FeatureId, TeamId},
     launch::{Before, Launch, launches},
     outcome::{Group, Outcome, horizons, outcome},
@@ -20,11 +22,7 @@ use serde::Deserialize;
 use crate::{
     Store, TooLarge,
     arrays::Array,
-    rows::{FeatureRow, TeamRow},
-    sql::{
-        FEATURE_EVENTS, TEAM_EVENTS,
-        outcome::{Uses, groups},
-    },
+    sql::outcome::{Uses, groups},
 };
 
 /// The outcomes of at most so many launches are computed at once.
@@ -45,9 +43,21 @@ pub(crate) struct Past {
     pub(crate) as_of: Timestamp,
     pub(crate) catalog: Catalog,
     pub(crate) launches: Vec<Launch>,
+    definitions: Vec<CatalogEvent>,
 }
 
 impl Past {
+    /// What the catalog said at an earlier instant.
+    pub(crate) fn catalog_at(&self, team: &TeamId, as_of: Timestamp) -> Catalog {
+        Catalog::from_events(team, as_of, self.definitions.iter().filter(|event| event.time <= as_of).cloned())
+    }
+
+    /// That there are not more launches than are computed at once.
+    pub(crate) fn check_launches(&self) -> Result<(), TooLarge> {
+        let too_large = TooLarge { what: "launches", rows_max: OUTCOMES_MAX };
+        if self.launches.len() > OUTCOMES_MAX as usize { Err(too_large) } else { Ok(()) }
+    }
+
     /// The features whose events count for this one. Of those that the catalog does not know, none is merged.
     pub(crate) fn counting_for(&self, feature: &FeatureId) -> Vec<String> {
         counting_for(&self.catalog, feature)
@@ -82,9 +92,7 @@ impl Store {
         seen_through: Timestamp,
     ) -> anyhow::Result<Vec<Outcome>> {
         let past = self.past(team, as_of).await?;
-        if past.launches.len() > OUTCOMES_MAX as usize {
-            return Err(TooLarge { what: "launches", rows_max: OUTCOMES_MAX }.into());
-        }
+        past.check_launches()?;
         let mut outcomes = Vec::with_capacity(past.launches.len());
         for launch in &past.launches {
             outcomes.push(self.outcome_of(team, &past, launch, seen_through).await?);
@@ -92,74 +100,55 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// What became of the launch of this feature up to `as_of`; none if it was not launched, or is merged into another.
+    /// What became of the launch of this feature up to `as_of`, and how well the team's rankings foretold what would be used of all
+    /// its launches; none if it was not launched, or is merged into another.
     ///
     /// # Errors
-    /// When ClickHouse does not answer in time, or answers with something else.
+    /// As for [`Store::foresight`].
     pub async fn outcome(
         &self,
         team: &TeamId,
         feature: &FeatureId,
         as_of: Timestamp,
         seen_through: Timestamp,
-    ) -> anyhow::Result<Option<Outcome>> {
+    ) -> anyhow::Result<Option<(Outcome, Foresight)>> {
         let past = self.past(team, as_of).await?;
-        match past.launches.iter().find(|launch| launch.feature == *feature) {
-            Some(launch) => self.outcome_of(team, &past, launch, seen_through).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// How well the team's rankings foretold what would be used of its launches up to `as_of`.
-    ///
-    /// # Errors
-    /// As for [`Store::outcomes`].
-    pub async fn foresight(
-        &self,
-        team: &TeamId,
-        as_of: Timestamp,
-        seen_through: Timestamp,
-    ) -> anyhow::Result<Foresight> {
-        Ok(foresight(&self.outcomes(team, as_of, seen_through).await?))
+        let Some(launch) = past.launches.iter().find(|launch| launch.feature == *feature) else { return Ok(None) };
+        let (outcome, foresight) = tokio::try_join!(
+            self.outcome_of(team, &past, launch, seen_through),
+            self.foresight_of(team, &past, seen_through)
+        )?;
+        Ok(Some((outcome, foresight)))
     }
 
     pub(crate) async fn past(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Past> {
-        let definitions = self.definitions(team, as_of).await?;
+        let definitions = self.definitions(slice::from_ref(team), as_of).await?.remove(team).unwrap_or_default();
         Ok(Past {
             as_of,
             launches: launches(team, as_of, &definitions),
-            catalog: Catalog::from_events(team, as_of, definitions),
+            catalog: Catalog::from_events(team, as_of, definitions.iter().cloned()),
+            definitions,
         })
     }
 
-    /// All that the catalog ever said of the team and its features up to `as_of`, in any order.
-    async fn definitions(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Vec<CatalogEvent>> {
-        let teams = self.at(TEAM_EVENTS, team, as_of).fetch_all::<TeamRow>();
-        let features = self.at(FEATURE_EVENTS, team, as_of).fetch_all::<FeatureRow>();
-        let (teams, features) =
-            self.within(async { tokio::try_join!(teams, features).context("cannot read the catalog") }).await?;
-        let teams = teams.into_iter().map(|row| Ok(row.into_event(team)));
-        teams.chain(features.into_iter().map(|row| row.into_event(team))).collect()
-    }
-
-    async fn outcome_of(
+    pub(crate) async fn outcome_of(
         &self,
         team: &TeamId,
         past: &Past,
         launch: &Launch,
         seen_through: Timestamp,
     ) -> anyhow::Result<Outcome> {
-        let (groups, before) =
-            tokio::try_join!(self.groups(team, past, launch), self.before(team, &launch.feature, launch.decided_on()))?;
+        let (groups, before) = tokio::try_join!(self.groups(team, past, launch), self.before(team, past, launch))?;
         Ok(outcome(launch, before, &groups, seen_through))
     }
 
-    /// Where the ranking of that instant had the feature.
-    async fn before(&self, team: &TeamId, feature: &FeatureId, as_of: Timestamp) -> anyhow::Result<Before> {
-        let catalog = self.catalog(team, as_of).await?;
+    /// Where the ranking had the feature before the team set to work.
+    async fn before(&self, team: &TeamId, past: &Past, launch: &Launch) -> anyhow::Result<Before> {
+        let as_of = launch.decided_on();
+        let catalog = past.catalog_at(team, as_of);
         let assumptions = Assumptions::of(catalog.parameters());
         let tallies = self.tallies(team, as_of, None, &catalog, &assumptions).await?;
-        Ok(Before::of(&rank_tallies(&tallies, &catalog, &assumptions.parameters), &catalog, feature))
+        Ok(Before::of(&rank_tallies(&tallies, &catalog, &assumptions.parameters), &catalog, &launch.feature))
     }
 
     async fn groups(&self, team: &TeamId, past: &Past, launch: &Launch) -> anyhow::Result<Vec<Group>> {

@@ -9,6 +9,7 @@ use domain::{
     ranking::rank_tallies,
     time::Timestamp,
 };
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
 
 use crate::{
@@ -22,6 +23,9 @@ use crate::{
 /// A portfolio is of at most so many teams.
 pub const PORTFOLIO_TEAMS_MAX: u32 = 1_000;
 
+/// So many teams are asked about at once: a question about one keeps the server's threads busy, but not all the time.
+const TEAMS_AT_ONCE_MAX: usize = 4;
+
 #[derive(Row, Deserialize)]
 struct WantedRow {
     /// The launch, from 1.
@@ -31,24 +35,27 @@ struct WantedRow {
 }
 
 impl Store {
-    /// Every team that an event up to `as_of` names, with at most `first_max` of its ranking's features, and who had wanted
-    /// what it launched.
+    /// Every team that an event up to `as_of` names, with at most `first_max` of its ranking's features, who had wanted what it
+    /// launched, and how well its rankings foretold what would be used. Everything up to `seen_through` has been seen: `as_of`, or
+    /// the watermark if that is earlier.
     ///
     /// # Errors
     /// [`TooLarge`] where there are more than [`PORTFOLIO_TEAMS_MAX`] teams; when ClickHouse does not answer in time, or
     /// answers with something else.
-    pub async fn portfolio(&self, as_of: Timestamp, first_max: usize) -> anyhow::Result<Portfolio> {
+    pub async fn portfolio(
+        &self,
+        as_of: Timestamp,
+        seen_through: Timestamp,
+        first_max: usize,
+    ) -> anyhow::Result<Portfolio> {
         let query = self.client.query(TEAMS).param("as_of", as_of.0).param("rows_max", PORTFOLIO_TEAMS_MAX + 1);
         let ids = self.within(async { query.fetch_all::<String>().await.context("cannot read the teams") }).await?;
         if ids.len() > PORTFOLIO_TEAMS_MAX as usize {
             return Err(TooLarge { what: "teams", rows_max: PORTFOLIO_TEAMS_MAX }.into());
         }
-        let mut teams = Vec::with_capacity(ids.len());
-        // One after the other: a question about one team keeps all of the server's threads busy.
-        for id in ids {
-            teams.push(self.team_portfolio(parse(&id, TeamId::parse)?, as_of, first_max).await?);
-        }
-        Ok(portfolio(teams))
+        let teams: Vec<TeamId> = ids.iter().map(|id| parse(id, TeamId::parse)).collect::<anyhow::Result<_>>()?;
+        let teams = stream::iter(teams).map(|team| self.team_portfolio(team, as_of, seen_through, first_max));
+        Ok(portfolio(teams.buffered(TEAMS_AT_ONCE_MAX).try_collect().await?))
     }
 
     /// Who had wanted each of the team's launches up to `as_of` before the team set to work, by ascending feature.
@@ -56,20 +63,35 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer in time, or answers with something else.
     pub async fn wanted(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Vec<Wanted>> {
-        self.wanted_of(team, self.past(team, as_of).await?).await
+        self.wanted_of(team, &self.past(team, as_of).await?).await
     }
 
-    async fn team_portfolio(&self, team: TeamId, as_of: Timestamp, first_max: usize) -> anyhow::Result<TeamPortfolio> {
+    async fn team_portfolio(
+        &self,
+        team: TeamId,
+        as_of: Timestamp,
+        seen_through: Timestamp,
+        first_max: usize,
+    ) -> anyhow::Result<TeamPortfolio> {
         let past = self.past(&team, as_of).await?;
         let assumptions = Assumptions::of(past.catalog.parameters());
-        let tallies = self.tallies(&team, as_of, None, &past.catalog, &assumptions).await?;
+        let foresight = async {
+            match past.check_launches() {
+                Ok(()) => self.foresight_of(&team, &past, seen_through).await.map(Some),
+                Err(TooLarge { .. }) => Ok(None),
+            }
+        };
+        let (tallies, wanted, foresight) = tokio::try_join!(
+            self.tallies(&team, as_of, None, &past.catalog, &assumptions),
+            self.wanted_of(&team, &past),
+            foresight,
+        )?;
         let ranking = rank_tallies(&tallies, &past.catalog, &assumptions.parameters);
         let name = past.catalog.team.as_ref().map(|team| team.name.to_string());
-        let wanted = self.wanted_of(&team, past).await?;
-        Ok(TeamPortfolio::new(team, name.as_deref(), &ranking, first_max, wanted))
+        Ok(TeamPortfolio::new(team, name.as_deref(), &ranking, first_max, wanted, foresight))
     }
 
-    async fn wanted_of(&self, team: &TeamId, past: Past) -> anyhow::Result<Vec<Wanted>> {
+    async fn wanted_of(&self, team: &TeamId, past: &Past) -> anyhow::Result<Vec<Wanted>> {
         if past.launches.is_empty() {
             return Ok(Vec::new());
         }
@@ -87,7 +109,7 @@ impl Store {
                 &[
                     ("features", Array::Ids(&features)),
                     ("places", Array::Places(&places)),
-                    ("until", Array::Instants(&until)),
+                    ("until", Array::Integers(&until)),
                 ],
             )
             .param("team", team.as_str())
@@ -96,7 +118,7 @@ impl Store {
             .within(async { query.fetch_all::<WantedRow>().await.context("cannot read who wanted the launches") })
             .await?;
         let mut wanted: Vec<Wanted> =
-            past.launches.into_iter().map(|launch| Wanted { launch, asked: 0, needed: 0 }).collect();
+            past.launches.iter().cloned().map(|launch| Wanted { launch, asked: 0, needed: 0 }).collect();
         for row in rows {
             let place = usize::try_from(row.place).ok().and_then(|place| place.checked_sub(1));
             let Some(wanted) = place.and_then(|place| wanted.get_mut(place)) else {

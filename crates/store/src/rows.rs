@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 #[derive(Row, Deserialize)]
 pub(crate) struct TeamRow {
+    /// The team that it is of.
+    pub(crate) of: String,
     pub(crate) time: i64,
     pub(crate) source: String,
     pub(crate) id: String,
@@ -49,6 +51,8 @@ impl TeamRow {
 
 #[derive(Row, Deserialize)]
 pub(crate) struct FeatureRow {
+    /// The team that it is of.
+    pub(crate) of: String,
     pub(crate) time: i64,
     pub(crate) source: String,
     pub(crate) id: String,

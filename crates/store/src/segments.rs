@@ -13,13 +13,10 @@ use domain::{
 };
 use serde::Deserialize;
 
-use crate::{Store, TooLarge, arrays::Array, outcome::counting_for, rows::tier, sql::segments::cells};
+use crate::{Store, TooLarge, arrays::Array, outcome::counting_for, rows::tier, sql::segments::cells, tallies::PARTS};
 
 /// Segments are told apart up to so many rows of a segment and a tier.
 pub const SEGMENT_ROWS_MAX: u32 = 30_000;
-
-/// The question counts shares in parts of 2⁻⁴⁰.
-const PARTS: f64 = (1_u64 << 40) as f64;
 
 /// The name that the question gives to everybody. No segment has it: names are not empty.
 const EVERYBODY: &str = "";
@@ -162,13 +159,7 @@ fn tallies(rows: &[&CellRow], feature: &FeatureId, weights: &TierWeights) -> any
     for row in rows {
         let of = tier(row.tier)?;
         let weight = weights.of(of);
-        tallies.accounts += row.accounts;
-        tallies.used += row.used_accounts;
-        for (count, (_, tier)) in tallies.tiers.iter_mut().zip(Tier::NAMES) {
-            *count += if tier == of { row.accounts } else { 0 };
-        }
-        tallies.weight += weight * row.accounts as f64;
-        tallies.squares += weight * weight * row.accounts as f64;
+        tallies.add_accounts(of, weight, row.accounts, row.used_accounts);
         tally.asked += weight * (row.asked as f64 / PARTS);
         tally.needed += weight * row.needing as f64;
         tally.both += weight * (row.both as f64 / PARTS);

@@ -25,15 +25,17 @@ impl Store {
         teams.iter().map(|team| TeamId::parse(team).with_context(|| format!("stored team {team:?}"))).collect()
     }
 
-    /// When the first event of the team happens that is dated after `as_of`; none if there is none.
+    /// When the first event of each team happens that is dated after `as_of`; none if there is none. In the order of `teams`.
     ///
     /// # Errors
     /// When ClickHouse does not answer in time, or answers with something else.
-    pub async fn upcoming(&self, team: &TeamId, as_of: Timestamp) -> anyhow::Result<Option<Timestamp>> {
-        let query = self.at(UPCOMING, team, as_of);
-        let (upcoming, events) = self
-            .within(async { query.fetch_one::<(i64, u64)>().await.context("cannot read what is dated ahead") })
+    pub async fn upcoming(&self, teams: &[TeamId], as_of: Timestamp) -> anyhow::Result<Vec<Option<Timestamp>>> {
+        let query = self.of_teams(UPCOMING, teams, as_of);
+        let rows = self
+            .within(async { query.fetch_all::<(String, i64)>().await.context("cannot read what is dated ahead") })
             .await?;
-        Ok((events > 0).then_some(Timestamp(upcoming)))
+        let first = |team: &str| rows.iter().find(|(of, _)| of == team).map(|(_, time)| Timestamp(*time));
+        let everybody = first("");
+        Ok(teams.iter().map(|team| [first(team.as_str()), everybody].into_iter().flatten().min()).collect())
     }
 }

@@ -50,6 +50,8 @@ pub struct Place {
     pub demand: Shown,
     /// Revealed need.
     pub need: Shown,
+    /// Whether a need signal for the feature was ever received by then. If not, its need is unknown, and no share of nothing.
+    pub measured: bool,
 }
 
 /// A share of the active accounts as it was published.

@@ -153,14 +153,21 @@ impl Outcome {
             asked_or_needed_active: Cohort::computed(&outcome.asked_or_needed_active, halves),
             neither: Cohort::computed(&outcome.neither, halves),
             active: Cohort::computed(&outcome.active, shown(&outcome.active)),
-            foresight: Foresight {
-                launches: foresight.launches,
-                pairs: foresight.pairs,
-                in_order: foresight.in_order,
-                share: foresight.share.map(|share| share.share),
-                chance_low: foresight.share.map(|share| share.chance_low),
-                chance_high: foresight.share.map(|share| share.chance_high),
-            },
+            foresight: Foresight::computed(foresight),
+        }
+    }
+}
+
+impl Foresight {
+    /// As it was computed.
+    pub(crate) fn computed(foresight: &domain::foresight::Foresight) -> Self {
+        Self {
+            launches: foresight.launches,
+            pairs: foresight.pairs,
+            in_order: foresight.in_order,
+            share: foresight.share.map(|share| share.share),
+            chance_low: foresight.share.map(|share| share.chance_low),
+            chance_high: foresight.share.map(|share| share.chance_high),
         }
     }
 }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     computed,
+    outcome::Foresight,
     ranking::{Confidence, Reading, Status},
     share::Share,
 };
@@ -40,6 +41,8 @@ pub struct TeamPortfolio {
     pub launches: Vec<Launch>,
     /// How much of that had been wanted.
     pub wanted: Wanted,
+    /// How well its rankings foretold what would be used of it; `null` where it launched more than 500 features.
+    pub foresight: Option<Foresight>,
 }
 
 /// A feature near the top of a team's ranking.
@@ -120,6 +123,7 @@ impl TeamPortfolio {
             first: team.first.iter().map(First::computed).collect(),
             launches: team.launches.iter().map(Launch::computed).collect(),
             wanted: Wanted::computed(&team.wanted),
+            foresight: team.foresight.as_ref().map(Foresight::computed),
         }
     }
 }

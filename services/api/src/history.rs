@@ -103,6 +103,11 @@ impl Turn<'_> {
         Ok(Instant { as_of, data_through: as_of.min(self.watermark) })
     }
 
+    /// The instant of a published ranking. The ranker's clock may be ahead of ours.
+    pub(crate) fn of_published(&self, as_of: Timestamp) -> Instant {
+        Instant { as_of, data_through: as_of.min(self.watermark) }
+    }
+
     /// The ranking that is asked for, as of `instant`.
     pub(crate) async fn ranking(
         &self,

@@ -4,7 +4,10 @@ use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use domain::ids::{FeatureId, TeamId};
 use tokio_util::sync::CancellationToken;
-use wire::evidence::{Evidence, Experience, Listed, Numbers};
+use wire::{
+    evidence::{Evidence, Experience, Listed, Numbers},
+    ranking::Need,
+};
 
 use crate::{
     printable::printable,
@@ -117,7 +120,9 @@ fn cells(evidence: &Evidence, ink: Ink) -> Vec<Column> {
         rows.push((format!("tier {}", printable(&cell.tier)), cell.numbers.clone()));
     }
     let most = rows.iter().filter_map(|(_, numbers)| numbers.as_ref());
-    let most = most.map(|numbers| numbers.demand.high.max(numbers.need.high)).fold(0.0, f64::max);
+    let most = most
+        .map(|numbers| numbers.demand.high.max(if numbers.need.measured { numbers.need.high } else { 0.0 }))
+        .fold(0.0, f64::max);
     let of = |cell: &dyn Fn(&Numbers) -> String| {
         rows.iter().map(|(_, numbers)| numbers.as_ref().map(cell).unwrap_or_default()).collect::<Vec<_>>()
     };
@@ -136,14 +141,21 @@ fn cells(evidence: &Evidence, ink: Ink) -> Vec<Column> {
             1,
             of(&|n| ink.demand(&whisker(n.demand.share, n.demand.low, n.demand.high, most, WHISKER_CELLS))),
         ),
-        Column::number("needed", 4, of(&|n| percent(n.need.share, n.need.low, n.need.high))),
+        Column::number("needed", 4, of(&|n| if_measured(&n.need, || percent(n.need.share, n.need.low, n.need.high)))),
         Column::text(
             format!("needed {scale}"),
             2,
-            of(&|n| ink.need(&whisker(n.need.share, n.need.low, n.need.high, most, WHISKER_CELLS))),
+            of(&|n| {
+                if_measured(&n.need, || ink.need(&whisker(n.need.share, n.need.low, n.need.high, most, WHISKER_CELLS)))
+            }),
         ),
         Column::number("ask/need", 5, of(&|n| format!("{}/{}", n.demand.accounts, n.need.accounts))),
     ]
+}
+
+/// Where no need signal was ever received, nobody knows: that is not a share of nothing.
+fn if_measured(need: &Need, cell: impl FnOnce() -> String) -> String {
+    if need.measured { cell() } else { "not measured".to_owned() }
 }
 
 fn signals(evidence: &Evidence) -> Vec<Column> {
@@ -217,7 +229,7 @@ fn said(evidence: &Evidence) -> Vec<Column> {
 mod tests {
     use wire::{
         evidence::{Durations, Judged, Operation, Said, SegmentCell, Signal, TierCell},
-        ranking::{Confidence, Contributions, Demand, Need, Outside, Parameters, Population},
+        ranking::{Confidence, Contributions, Demand, Outside, Parameters, Population},
         share::Share,
     };
 
@@ -300,6 +312,18 @@ mod tests {
                 channel: Some("support".to_owned()),
             }],
         }
+    }
+
+    #[test]
+    fn a_need_that_was_never_measured_is_not_drawn_as_none() {
+        let mut unmeasured = golden();
+        for numbers in unmeasured.segments.iter_mut().filter_map(|cell| cell.numbers.as_mut()) {
+            numbers.need = Need { share: 0.0, low: 0.0, high: 0.05, accounts: 0, measured: false };
+        }
+        let text = render(&unmeasured, &at(160));
+        let retail = text.lines().find(|line| line.contains("retail")).unwrap();
+        assert_eq!(retail.matches("not measured").count(), 2, "{retail}");
+        assert!(!render(&golden(), &at(160)).contains("not measured"));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(5, "dead_letter_replays", "0005_dead_letter_replays.sql"),
     migration!(6, "exactly_once", "0006_exactly_once.sql"),
     migration!(7, "usage_months", "0007_usage_months.sql"),
+    migration!(8, "account_keys", "0008_account_keys.sql"),
 ];
 
 impl Migration {

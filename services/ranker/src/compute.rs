@@ -1,4 +1,4 @@
-//! Computes one team's ranking.
+//! Computes rankings, those of several teams together.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,8 +9,7 @@ use domain::{
     time::{MICROS_PER_SECOND, Timestamp},
 };
 use opentelemetry::trace::SpanContext;
-use store::Store;
-use tracing::Instrument as _;
+use store::{Standing, Store};
 
 use crate::{
     document,
@@ -21,16 +20,36 @@ use crate::{
 const CHANGE_DAYS: f64 = 7.0;
 
 /// What to compute.
-pub(crate) struct Order {
-    pub(crate) team: TeamId,
+pub(crate) struct Batch {
     /// The instant, a whole Unix second: now.
     pub(crate) as_of_s: i64,
     /// What was durable before anything is read.
     pub(crate) watermark: Timestamp,
+    pub(crate) orders: Vec<Order>,
+}
+
+/// One team of a batch.
+pub(crate) struct Order {
+    pub(crate) team: TeamId,
     /// The ranking of a week before, if it need not be computed again.
     pub(crate) week_ago: Option<WeekAgo>,
     /// The spans of the changes.
     pub(crate) links: Vec<SpanContext>,
+}
+
+/// What came of an order.
+pub(crate) struct Computed {
+    pub(crate) team: TeamId,
+    pub(crate) links: Vec<SpanContext>,
+    pub(crate) outcome: anyhow::Result<Outcome>,
+}
+
+/// A ranking that was computed, and what is worth keeping of it.
+pub(crate) struct Outcome {
+    pub(crate) ready: Ready,
+    pub(crate) week_ago: WeekAgo,
+    /// How many rows it was computed from.
+    pub(crate) rows: u64,
 }
 
 /// The ranking of a week before a published one.
@@ -48,41 +67,101 @@ impl WeekAgo {
     }
 }
 
-/// Computes the ranking, and the one of a week before unless it is at hand.
+/// Computes the rankings, and those of a week before that are not at hand. What came of each order, in their order.
 ///
-/// # Errors
-/// When ClickHouse does not answer, or the document is [`crate::ready::TooLarge`].
-pub(crate) async fn compute(store: &Store, order: Order) -> anyhow::Result<(Ready, WeekAgo)> {
-    let Order { team, as_of_s, watermark, week_ago, links } = order;
-    let span = tracing::info_span!("rank", flywheel.team = %team);
-    kit::propagation::add_links(&span, links.iter().cloned());
-    let origin = Origin { links, span: span.clone(), begun: Instant::now() };
-    async {
-        let as_of = Timestamp(as_of_s * MICROS_PER_SECOND);
-        let data_through = as_of.min(watermark);
-        let (ranking, week_ago, upcoming) = tokio::try_join!(
-            store.ranking(&team, as_of, None),
-            ranking_a_week_before(store, &team, as_of_s, week_ago),
-            store.upcoming(&team, as_of),
-        )?;
-        let document = document::document(&team, as_of, data_through, &ranking, &week_ago.ranking)
-            .context("cannot serialize the ranking")?;
-        let ready = Ready::new(team, as_of, data_through, upcoming, &document, origin)?;
-        Ok((ready, week_ago))
-    }
-    .instrument(span)
-    .await
+/// An order fails when ClickHouse does not answer, or the document is [`crate::ready::TooLarge`]. Where several teams have no
+/// answer together, each is asked for alone: one whose facts ClickHouse cannot add up does not stop the others.
+pub(crate) async fn compute(store: &Store, batch: Batch) -> Vec<Computed> {
+    let Batch { as_of_s, watermark, orders } = batch;
+    let begun: Vec<Begun> = orders.into_iter().map(Begun::new).collect();
+    let refs: Vec<&Begun> = begun.iter().collect();
+    let read = match read(store, as_of_s, &refs).await {
+        Ok(read) => read.into_iter().map(Ok).collect(),
+        Err(error) if begun.len() == 1 => vec![Err(error)],
+        Err(_) => {
+            let mut alone = Vec::with_capacity(begun.len());
+            for begun in &begun {
+                let one = read_one(store, as_of_s, begun).await;
+                alone.push(one);
+            }
+            alone
+        }
+    };
+    begun.into_iter().zip(read).map(|(begun, read)| begun.end(as_of_s, watermark, read)).collect()
 }
 
-async fn ranking_a_week_before(
-    store: &Store,
-    team: &TeamId,
-    as_of_s: i64,
-    known: Option<WeekAgo>,
-) -> anyhow::Result<WeekAgo> {
-    if let Some(known) = known {
-        return Ok(known);
+/// An order whose span is open.
+struct Begun {
+    order: Order,
+    span: tracing::Span,
+    at: Instant,
+}
+
+/// What was read for an order.
+struct Read {
+    standing: Standing,
+    week_ago: WeekAgo,
+    upcoming: Option<Timestamp>,
+}
+
+/// What was read for each of some orders, in their order.
+async fn read(store: &Store, as_of_s: i64, orders: &[&Begun]) -> anyhow::Result<Vec<Read>> {
+    let as_of = Timestamp(as_of_s * MICROS_PER_SECOND);
+    let teams: Vec<TeamId> = orders.iter().map(|begun| begun.order.team.clone()).collect();
+    let (standings, weeks_ago, upcoming) = tokio::try_join!(
+        store.rankings(&teams, as_of),
+        rankings_a_week_before(store, as_of_s, orders),
+        store.upcoming(&teams, as_of),
+    )?;
+    let read = (standings.into_iter().zip(weeks_ago).zip(upcoming))
+        .map(|((standing, week_ago), upcoming)| Read { standing, week_ago, upcoming })
+        .collect();
+    Ok(read)
+}
+
+async fn read_one(store: &Store, as_of_s: i64, order: &Begun) -> anyhow::Result<Read> {
+    read(store, as_of_s, &[order]).await?.into_iter().next().context("one order has one answer")
+}
+
+async fn rankings_a_week_before(store: &Store, as_of_s: i64, orders: &[&Begun]) -> anyhow::Result<Vec<WeekAgo>> {
+    let unknown = |begun: &&&Begun| begun.order.week_ago.is_none();
+    let teams: Vec<TeamId> = orders.iter().filter(unknown).map(|begun| begun.order.team.clone()).collect();
+    let mut standings = if teams.is_empty() {
+        Vec::new()
+    } else {
+        let before = Timestamp(as_of_s * MICROS_PER_SECOND).minus_days(CHANGE_DAYS);
+        store.rankings(&teams, before).await?
     }
-    let before = Timestamp(as_of_s * MICROS_PER_SECOND).minus_days(CHANGE_DAYS);
-    Ok(WeekAgo { ranking: Arc::new(store.ranking(team, before, None).await?), as_of_s })
+    .into_iter();
+    let of = |begun: &&Begun| match &begun.order.week_ago {
+        Some(week_ago) => Ok(week_ago.clone()),
+        None => {
+            let standing = standings.next().context("each team has a ranking")?;
+            Ok(WeekAgo { ranking: Arc::new(standing.ranking), as_of_s })
+        }
+    };
+    orders.iter().map(of).collect()
+}
+
+impl Begun {
+    fn new(order: Order) -> Self {
+        let span = tracing::info_span!("rank", flywheel.team = %order.team);
+        kit::propagation::add_links(&span, order.links.iter().cloned());
+        Self { order, span, at: Instant::now() }
+    }
+
+    fn end(self, as_of_s: i64, watermark: Timestamp, read: anyhow::Result<Read>) -> Computed {
+        let Self { order: Order { team, links, .. }, span, at } = self;
+        let origin = Origin { links: links.clone(), span: span.clone(), begun: at };
+        let outcome = span.in_scope(|| {
+            let Read { standing, week_ago, upcoming } = read?;
+            let as_of = Timestamp(as_of_s * MICROS_PER_SECOND);
+            let data_through = as_of.min(watermark);
+            let document = document::document(&team, as_of, data_through, &standing.ranking, &week_ago.ranking)
+                .context("cannot serialize the ranking")?;
+            let ready = Ready::new(team.clone(), as_of, data_through, upcoming, &document, origin)?;
+            Ok(Outcome { ready, week_ago, rows: standing.rows })
+        });
+        Computed { team, links, outcome }
+    }
 }

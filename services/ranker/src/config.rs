@@ -22,9 +22,15 @@ pub struct RankerConfig {
     /// So many teams are ranked; further ones are passed over.
     #[arg(long = "ranker-teams-max", env = "FLYWHEEL_RANKER_TEAMS_MAX", default_value_t = 10_000)]
     pub teams_max: usize,
-    /// So many teams are ranked at once.
-    #[arg(long = "ranker-teams-at-once-max", env = "FLYWHEEL_RANKER_TEAMS_AT_ONCE_MAX", default_value_t = 4, value_parser = value_parser!(u64).range(1..=64))]
-    pub teams_at_once_max: u64,
+    /// So many batches of teams are ranked at once: each is a question that ClickHouse answers with as many threads as it has.
+    #[arg(long = "ranker-batches-at-once-max", env = "FLYWHEEL_RANKER_BATCHES_AT_ONCE_MAX", default_value_t = 2, value_parser = value_parser!(u64).range(1..=64))]
+    pub ranker_batches_at_once_max: u64,
+    /// A batch has so many teams.
+    #[arg(long = "ranker-batch-teams-max", env = "FLYWHEEL_RANKER_BATCH_TEAMS_MAX", default_value_t = 50, value_parser = value_parser!(u64).range(1..=1_000))]
+    pub ranker_batch_teams_max: u64,
+    /// The teams of a batch have so many requests and need signals together; one that has more is ranked alone.
+    #[arg(long = "ranker-batch-rows-max", env = "FLYWHEEL_RANKER_BATCH_ROWS_MAX", default_value_t = 500_000)]
+    pub ranker_batch_rows_max: u64,
     /// An account's tier or segments may be every team's: so many teams a second are ranked again because of that.
     #[arg(long = "ranker-account-teams-per-s-max", env = "FLYWHEEL_RANKER_ACCOUNT_TEAMS_PER_S_MAX", default_value_t = 20, value_parser = value_parser!(i64).range(1..))]
     pub account_teams_per_s_max: i64,

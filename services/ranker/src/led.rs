@@ -26,6 +26,8 @@ pub(crate) struct Led {
     resting_until: Option<Instant>,
     /// What ClickHouse has and Kafka did not take: it goes first, and until it has gone nothing more is computed.
     unsent: Vec<Ready>,
+    /// So many of these, the first ones, go alone.
+    apart: usize,
     ready: Vec<Ready>,
 }
 
@@ -44,6 +46,7 @@ impl Led {
             publishing: false,
             resting_until: None,
             unsent: Vec::new(),
+            apart: 0,
             ready: Vec::new(),
         }
     }
@@ -57,6 +60,7 @@ impl Led {
         self.writer = Some(Arc::new(writer));
         let before = self.unsent.len() + self.ready.len();
         self.unsent.retain(is_current);
+        self.apart = self.apart.min(self.unsent.len());
         self.ready.clear();
         before - self.unsent.len()
     }
@@ -99,8 +103,14 @@ impl Led {
             return None;
         }
         let writer = self.writer.as_ref()?;
-        let mut rankings = std::mem::take(&mut self.unsent);
-        rankings.append(&mut self.ready);
+        let rankings = if self.apart > 0 && !self.unsent.is_empty() {
+            self.apart -= 1;
+            vec![self.unsent.remove(0)]
+        } else {
+            let mut rankings = std::mem::take(&mut self.unsent);
+            rankings.append(&mut self.ready);
+            rankings
+        };
         self.publishing = true;
         Some(Post { writer: Arc::clone(writer), rankings })
     }
@@ -113,6 +123,15 @@ impl Led {
     /// These could not be sent; they are tried again after `pause`.
     pub(crate) fn put_back(&mut self, rankings: Vec<Ready>, pause: Duration) {
         self.resting_until = Some(Instant::now() + pause);
+        if self.apart > 0 {
+            self.apart += rankings.len();
+        }
+        self.unsent.splice(0..0, rankings);
+    }
+
+    /// One of these is refused: each is tried again alone, so that it takes no other along.
+    pub(crate) fn put_back_apart(&mut self, rankings: Vec<Ready>) {
+        self.apart += rankings.len();
         self.unsent.splice(0..0, rankings);
     }
 }

@@ -5,10 +5,10 @@
 //! - `membership`: the rankers' group, which gives each process shards of the teams; `shard`: which team lies in which.
 //! - `leader`: ranks the teams of its shards when they are due, and publishes; `led`: what it keeps of a shard.
 //! - `changes`: follows what ingest says it wrote. `schedule`: which teams are due; no I/O.
-//! - `compute`: one ranking, from what `store` reads and `domain` ranks. `document`: from it to the published document.
+//! - `batch`: which teams are ranked together. `compute`: their rankings, from what `store` reads and `domain` ranks. `document`: from it to the published document.
 //! - [`rehearsal`]: the same without publishing, for measurements.
 //! - `ready`, `publisher`, `snapshot` and `writer`: the snapshot to ClickHouse, then the document to the topic, fenced.
-//! - `trouble`: readiness, and when to try again.
+//! - `cycles`: which features are merged in circles, for operators. `trouble`: readiness, and when to try again.
 //!
 //! A team is ranked when its data changed, at most once a second, and once a minute while only time moves it. The watermark
 //! is read before the facts, so that `data_through` never promises more than the facts hold.
@@ -18,9 +18,11 @@
 pub mod config;
 pub mod rehearsal;
 
+mod batch;
 mod changes;
 mod clock;
 mod compute;
+mod cycles;
 mod document;
 mod leader;
 mod led;

@@ -25,6 +25,7 @@ pub(crate) struct Metrics {
     shards: Gauge<u64>,
     takeovers: Counter<u64>,
     fenced: Counter<u64>,
+    merge_cycles: Gauge<u64>,
     oldest_s: Arc<AtomicI64>,
     _oldest: ObservableGauge<f64>,
 }
@@ -61,6 +62,11 @@ impl Metrics {
                 .with_unit("{ranking}")
                 .with_description("Rankings that were not published because their shard had moved, or may have.")
                 .build(),
+            merge_cycles: meter
+                .u64_gauge("flywheel.ranker.merge_cycles")
+                .with_unit("{cycle}")
+                .with_description("Circles of merged features in the rankings that this process published last.")
+                .build(),
             _oldest: meter
                 .f64_observable_gauge("flywheel.ranker.oldest_publication")
                 .with_unit("s")
@@ -95,6 +101,11 @@ impl Metrics {
     /// So many rankings were not published, because their shard had moved or may have.
     pub(crate) fn fenced(&self, rankings: usize) {
         self.fenced.add(rankings as u64, &[]);
+    }
+
+    /// So many circles of merged features are in the rankings published last.
+    pub(crate) fn merge_cycles(&self, cycles: usize) {
+        self.merge_cycles.record(cycles as u64, &[]);
     }
 
     /// When the team that has waited longest was last published; none if no team is led.

@@ -30,6 +30,8 @@ pub(crate) struct Ready {
     pub(crate) time: String,
     pub(crate) json: String,
     pub(crate) snapshot: String,
+    /// Features that the catalog merges in a circle.
+    pub(crate) merge_cycles: Vec<Vec<String>>,
     /// Until it is stored.
     pub(crate) row: Option<Box<SnapshotRow>>,
     /// The spans of the changes in it.
@@ -59,6 +61,7 @@ impl Ready {
             time: as_of.to_rfc3339(),
             json,
             snapshot,
+            merge_cycles: ranking.merge_cycles.clone(),
             row: Some(Box::new(row)),
             team,
             as_of,

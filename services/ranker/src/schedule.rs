@@ -175,6 +175,14 @@ impl Schedule {
         }
     }
 
+    /// A snapshot as of `as_of_s` may have been stored, and its answer was lost: the next is of a later second, so that no instant
+    /// has two.
+    pub(crate) fn may_be_stored(&mut self, team: &TeamId, as_of_s: i64) {
+        if let Some(team) = self.teams.get_mut(team) {
+            team.published_s = team.published_s.max(Some(as_of_s));
+        }
+    }
+
     /// The team's ranking failed for a reason of the team's own at `now_s`: it is left alone for a time that doubles with
     /// every failure in a row, up to the time between two refreshes. Not for outages: what is back is used at once. Whether
     /// it was the first failure in a row.
@@ -320,6 +328,17 @@ mod tests {
         let links = schedule.begin(&team(), 101).unwrap();
         schedule.failed(&team(), links);
         assert_eq!(schedule.due(101), [team()]);
+    }
+
+    #[test]
+    fn a_snapshot_that_may_be_stored_is_followed_by_one_of_a_later_second() {
+        let mut schedule = leading(LIMITS);
+        schedule.changed(team(), None, 100);
+        let links = schedule.begin(&team(), 101).unwrap();
+        schedule.may_be_stored(&team(), 101);
+        schedule.failed(&team(), links);
+        assert_eq!(schedule.due(101), []);
+        assert_eq!(schedule.due(102), [team()]);
     }
 
     #[test]

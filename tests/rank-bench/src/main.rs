@@ -11,10 +11,11 @@ mod report;
 mod site;
 mod world;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
 use clap::{Parser, value_parser};
+use ranker::RankerConfig;
 
 use crate::{report::Report, site::Site, world::Size};
 
@@ -38,6 +39,8 @@ struct Options {
     /// Make the teams, say so, and wait for a line on standard input before anything is measured.
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    ranker: RankerConfig,
     /// Where the figures are written.
     #[arg(long, default_value = "target/bench/rank.json")]
     output: PathBuf,
@@ -63,18 +66,21 @@ async fn run(options: Options) -> anyhow::Result<()> {
         options.accounts.iter().map(|accounts| Size { teams: options.teams, accounts: *accounts }).collect();
     let largest = sizes.iter().map(|size| size.accounts).max().context("no size is asked for")?;
     world::make_customers(&site, largest).await?;
+    let began = Instant::now();
     for size in &sizes {
         say(&format!("making {} teams of {} accounts", size.teams, size.accounts));
         world::make_teams(&site, *size).await?;
     }
+    let made = began.elapsed();
     site.merges_settled().await?;
+    say(&format!("made in {:.0} s, merged in {:.0} s", made.as_secs_f64(), (began.elapsed() - made).as_secs_f64()));
     if options.wait {
         say("ready; a line on standard input begins");
         tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
     }
     let mut report = Report::default();
     for size in &sizes {
-        report.sizes.push(measure::size(&site, *size, options.rounds).await?);
+        report.sizes.push(measure::size(&site, &options.ranker, *size, options.rounds).await?);
         say(&report.line());
     }
     report.write(&options.output)?;

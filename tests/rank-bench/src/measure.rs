@@ -4,8 +4,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use domain::ids::TeamId;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use ranker::rehearsal::{Rehearsal, rehearse};
+use ranker::{
+    RankerConfig,
+    rehearsal::{Rehearsal, rehearse},
+};
 use store::Store;
 
 use crate::{
@@ -16,8 +18,6 @@ use crate::{
 };
 
 const QUERY_MAX: Duration = Duration::from_secs(60);
-/// Teams computed at once, as the ranker does unless it is told otherwise.
-const TEAMS_AT_ONCE: usize = 4;
 /// One changed team is measured so many times a round, each time another one.
 const CHANGED_A_ROUND: u64 = 5;
 
@@ -33,7 +33,7 @@ struct Read {
 ///
 /// # Errors
 /// When ClickHouse does not answer, or a ranking has nothing in it.
-pub(crate) async fn size(site: &Site, size: Size, rounds: u64) -> anyhow::Result<SizeReport> {
+pub(crate) async fn size(site: &Site, config: &RankerConfig, size: Size, rounds: u64) -> anyhow::Result<SizeReport> {
     let store = Store::new(site.ranker.clone(), QUERY_MAX);
     let teams: Vec<TeamId> = size.team_ids().map(|id| TeamId::parse(&id)).collect::<Result<_, _>>()?;
     let own = Process::own();
@@ -42,13 +42,14 @@ pub(crate) async fn size(site: &Site, size: Size, rounds: u64) -> anyhow::Result
 
     let (mut cold, mut everything, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
-        let (cost, earlier) = measured(site, all(&store, &teams, None)).await?;
+        let (cost, earlier) = measured(site, rank(&store, config, &teams, None)).await?;
         cold.push(cost);
-        let (cost, _) = measured(site, all(&store, &teams, Some(&earlier))).await?;
+        let (cost, _) = measured(site, rank(&store, config, &teams, Some(&earlier))).await?;
         everything.push(cost);
         for number in 0..CHANGED_A_ROUND.min(size.teams) {
             let place = usize::try_from((round * CHANGED_A_ROUND + number) % size.teams)?;
-            let (cost, _) = measured(site, one(&store, &teams[place], Some(&earlier[place]))).await?;
+            let (team, earlier) = (&teams[place..=place], &earlier[place..=place]);
+            let (cost, _) = measured(site, rank(&store, config, team, Some(earlier))).await?;
             changed.push(cost);
         }
     }
@@ -63,16 +64,18 @@ pub(crate) async fn size(site: &Site, size: Size, rounds: u64) -> anyhow::Result
     })
 }
 
-async fn all(store: &Store, teams: &[TeamId], earlier: Option<&[Rehearsal]>) -> anyhow::Result<Vec<Rehearsal>> {
-    let rankings = teams.iter().enumerate().map(|(place, team)| one(store, team, earlier.map(|all| &all[place])));
-    stream::iter(rankings).buffered(TEAMS_AT_ONCE).try_collect().await
-}
-
-async fn one(store: &Store, team: &TeamId, earlier: Option<&Rehearsal>) -> anyhow::Result<Rehearsal> {
+async fn rank(
+    store: &Store,
+    config: &RankerConfig,
+    teams: &[TeamId],
+    earlier: Option<&[Rehearsal]>,
+) -> anyhow::Result<Vec<Rehearsal>> {
     let as_of_s = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
-    let rehearsal = rehearse(store, team.clone(), as_of_s, earlier).await?;
-    ensure!(rehearsal.json.contains("feature-5"), "the ranking of {team} is empty");
-    Ok(rehearsal)
+    let rehearsals = rehearse(store, config, teams, as_of_s, earlier).await?;
+    for (team, rehearsal) in teams.iter().zip(&rehearsals) {
+        ensure!(rehearsal.json.contains("feature-5"), "the ranking of {team} is empty");
+    }
+    Ok(rehearsals)
 }
 
 async fn measured<T>(site: &Site, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<(Cost, T)> {

@@ -1,5 +1,9 @@
 //! The teams: 28 features each, two of them merged and two launched; of every account ten days of usage, three requests and five
 //! need signals. A hash decides, so that every run has the same.
+//!
+//! They are made in ClickHouse itself, in blocks of a million rows, and through the tables that ingest writes: what is derived from
+//! them, months of usage, keys and projections, is derived as ever. Nothing is merged on the way (`optimize_on_insert`); merges
+//! follow.
 
 use anyhow::Context as _;
 
@@ -32,42 +36,54 @@ FROM numbers({customers:UInt64})";
 const TEAM: &str = "
 INSERT INTO teams (partition, offset, received_at, source, id, time, team, name, segments, activity_window_days, half_life_days,
     need_window_days, need_min_count, demand_weight, need_weight)
-SELECT 0, 0, now64(3), '//bench', {team:String}, now64(6) - toIntervalDay(200), {team:String}, 'A team', [], 90, 90, 30, 1, 0.6, 0.4";
+SELECT 0, 0, now64(3), '//bench', team, now64(6) - toIntervalDay(200), team, 'A team', [], 90, 90, 30, 1, 0.6, 0.4
+FROM rows";
 
 const FEATURES: &str = "
 INSERT INTO features (partition, offset, received_at, source, id, time, team, feature, title, status, merged_into)
-SELECT 0, number, now64(3), '//bench', concat({team:String}, '/', toString(number)), now64(6) - toIntervalDay(150),
-    {team:String}, concat('feature-', toString(number)), 'A feature', if(number IN (2, 3), 'launched', 'proposed'),
+SELECT 0, number, now64(3), '//bench', concat(team, '/', toString(number)), now64(6) - toIntervalDay(150),
+    team, concat('feature-', toString(number)), 'A feature', if(number IN (2, 3), 'launched', 'proposed'),
     if(number IN (26, 27), 'feature-5', '')
-FROM numbers(28)";
+FROM rows";
 
 /// On ten days of half a year. Ingest writes the same rows, from usage that no ranking reads.
 const USAGE_DAYS: &str = "
 INSERT INTO usage_days (team, feature, account, day, first, last)
-SELECT {team:String}, concat('feature-', toString(cityHash64(number, 3) % 28)),
-    concat('account-', toString(intDiv(number, 10) * 2 + cityHash64({team:String}, intDiv(number, 10)) % 2)),
-    toDate32(now('UTC')) - cityHash64({team:String}, number) % 180 AS day,
+SELECT team, concat('feature-', toString(cityHash64(number, 3) % 28)),
+    concat('account-', toString(intDiv(number, 10) * 2 + cityHash64(team, intDiv(number, 10)) % 2)),
+    toDate32(now('UTC')) - cityHash64(team, number) % 180 AS day,
     least(toDateTime64(day, 6, 'UTC') + toIntervalSecond(cityHash64(number, 4) % 43200), now64(6)),
     least(toDateTime64(day, 6, 'UTC') + toIntervalSecond(43200 + cityHash64(number, 5) % 43200), now64(6))
-FROM numbers({accounts:UInt64} * 10)";
+FROM rows";
 
 const REQUESTS: &str = "
 INSERT INTO requests (partition, offset, received_at, source, id, time, team, feature, account, importance)
-SELECT 0, number, now64(3), '//bench', concat({team:String}, '/', toString(number)),
-    now64(6) - toIntervalMicrosecond(cityHash64({team:String}, number, 6) % (180 * 86400000000)),
-    {team:String}, concat('feature-', toString(least(cityHash64(number, 7) % 28, cityHash64(number, 8) % 28))),
-    concat('account-', toString(intDiv(number, 3) * 2 + cityHash64({team:String}, intDiv(number, 3)) % 2)),
+SELECT 0, number, now64(3), '//bench', concat(team, '/', toString(number)),
+    now64(6) - toIntervalMicrosecond(cityHash64(team, number, 6) % (180 * 86400000000)),
+    team, concat('feature-', toString(least(cityHash64(number, 7) % 28, cityHash64(number, 8) % 28))),
+    concat('account-', toString(intDiv(number, 3) * 2 + cityHash64(team, intDiv(number, 3)) % 2)),
     if(cityHash64(number, 9) % 10 = 0, 0, 1 + cityHash64(number, 10) % 3)
-FROM numbers({accounts:UInt64} * 3)";
+FROM rows";
 
 const NEEDS: &str = "
 INSERT INTO needs (partition, offset, received_at, source, id, time, team, feature, account, signal, count)
-SELECT 0, number, now64(3), '//bench', concat({team:String}, '/', toString(number)),
-    now64(6) - toIntervalMicrosecond(cityHash64({team:String}, number, 11) % (90 * 86400000000)),
-    {team:String}, concat('feature-', toString(greatest(cityHash64(number, 12) % 28, cityHash64(number, 13) % 28))),
-    concat('account-', toString(intDiv(number, 5) * 2 + cityHash64({team:String}, intDiv(number, 5)) % 2)),
+SELECT 0, number, now64(3), '//bench', concat(team, '/', toString(number)),
+    now64(6) - toIntervalMicrosecond(cityHash64(team, number, 11) % (90 * 86400000000)),
+    team, concat('feature-', toString(greatest(cityHash64(number, 12) % 28, cityHash64(number, 13) % 28))),
+    concat('account-', toString(intDiv(number, 5) * 2 + cityHash64(team, intDiv(number, 5)) % 2)),
     'full_scan', 1 + cityHash64(number, 14) % 3
-FROM numbers({accounts:UInt64} * 5)";
+FROM rows";
+
+/// `number` counts each team's rows, from 0.
+const ROWS: &str = "
+(
+    SELECT concat('team-', toString({accounts:UInt64}), '-', toString(intDiv(number, {each:UInt64}))) AS team,
+        number % {each:UInt64} AS number
+    FROM numbers({teams:UInt64} * {each:UInt64})
+)";
+
+/// A block of each thread has so many rows, and becomes a part.
+const BLOCK_ROWS: &str = "1048576";
 
 /// Makes the customers of teams with at most so many accounts.
 ///
@@ -82,11 +98,28 @@ pub(crate) async fn make_customers(site: &Site, accounts: u64) -> anyhow::Result
 /// # Errors
 /// When ClickHouse refuses.
 pub(crate) async fn make_teams(site: &Site, size: Size) -> anyhow::Result<()> {
-    for team in size.team_ids() {
-        for rows in [TEAM, FEATURES, USAGE_DAYS, REQUESTS, NEEDS] {
-            let query = site.client.query(rows).param("team", &team).param("accounts", size.accounts);
-            query.execute().await.with_context(|| format!("cannot make {team}"))?;
-        }
+    let tables = [
+        ("teams", TEAM, 1),
+        ("features", FEATURES, 28),
+        ("days of usage", USAGE_DAYS, 10 * size.accounts),
+        ("requests", REQUESTS, 3 * size.accounts),
+        ("need signals", NEEDS, 5 * size.accounts),
+    ];
+    for (what, insert, each) in tables {
+        let sql = insert.strip_suffix("rows").with_context(|| format!("{what} are not made from rows"))?.to_owned() + ROWS;
+        site.client
+            .query(&sql)
+            .with_setting("max_block_size", BLOCK_ROWS)
+            .with_setting("min_insert_block_size_rows", BLOCK_ROWS)
+            .with_setting("min_insert_block_size_bytes", "0")
+            .with_setting("max_insert_threads", "2")
+            .with_setting("optimize_on_insert", "0")
+            .param("accounts", size.accounts)
+            .param("teams", size.teams)
+            .param("each", each)
+            .execute()
+            .await
+            .with_context(|| format!("cannot make {what}"))?;
     }
     Ok(())
 }

@@ -10,8 +10,7 @@ use crate::{
     catalog::Status,
     diff::{Comparison, End, Ends, Said, Switch, TeamAt, switch::State},
     ids::FeatureId,
-    score::{CONFIDENCE, kish, two_sided_z, wilson},
-    time::MICROS_PER_DAY,
+    score::{CONFIDENCE, faded, kish, two_sided_z, wilson},
 };
 
 /// So many units of an integer score are one point of a score.
@@ -261,9 +260,7 @@ impl<'a> Table<'a> {
             }
             for slot in spoken_of.drain(..) {
                 if let Some(Said { time, importance: Some(importance) }) = latest[slot].take() {
-                    let age_micros = as_of.micros_since(time).max(0);
-                    let half_lives = age_micros as f64 / (half_life_days * MICROS_PER_DAY as f64);
-                    sums[slot] += weight * (importance.value() * (-half_lives).exp2());
+                    sums[slot] += weight * faded(importance, time, as_of, half_life_days);
                 }
             }
         }

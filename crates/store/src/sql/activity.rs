@@ -26,12 +26,31 @@ SELECT account, time, false FROM requests WHERE team = {team:String} AND time <=
 /// all that have come: the window must be so long that it began before the month or the day did. Its other end needs no care, for
 /// the last event decides whether any is within it.
 pub(crate) fn used(activity_window_days: f64) -> &'static str {
-    if activity_window_days >= 31.0 {
-        BY_MONTH
-    } else if activity_window_days >= 1.0 {
-        BY_DAY
-    } else {
-        BY_ROW
+    match Grain::of(activity_window_days) {
+        Grain::Month => BY_MONTH,
+        Grain::Day => BY_DAY,
+        Grain::Row => BY_ROW,
+    }
+}
+
+/// What usage is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grain {
+    Month,
+    Day,
+    Row,
+}
+
+impl Grain {
+    /// The coarsest that is exact for a window of so many days.
+    pub(crate) fn of(activity_window_days: f64) -> Self {
+        if activity_window_days >= 31.0 {
+            Self::Month
+        } else if activity_window_days >= 1.0 {
+            Self::Day
+        } else {
+            Self::Row
+        }
     }
 }
 
@@ -54,6 +73,36 @@ UNION ALL
 SELECT account, first, true
 FROM usage_days
 WHERE team = {team:String} AND first <= as_of";
+
+/// The same as [`used`] of several teams, the accounts by the keys that tables hold beside their ids: `k1`, `k2`, `team`, `event`
+/// and `is_use`. The window's beginning is of each team, in an array by its number: rows before it cost, and change nothing.
+pub(crate) fn used_by_key(activity_window_days: f64) -> &'static str {
+    match Grain::of(activity_window_days) {
+        Grain::Month => KEYS_BY_MONTH,
+        Grain::Day => KEYS_BY_DAY,
+        Grain::Row => KEYS_BY_ROW,
+    }
+}
+
+const KEYS_BY_MONTH: &str = "
+SELECT k1, k2, team, if(last <= as_of, last, first) AS event, true AS is_use
+FROM usage_months
+WHERE team IN {teams:Array(String)} AND first <= as_of";
+
+const KEYS_BY_DAY: &str = "
+SELECT cityHash64(account) AS k1, xxHash32(account) AS k2, team, if(last <= as_of, last, first) AS event, true AS is_use
+FROM usage_days
+WHERE team IN {teams:Array(String)} AND first <= as_of";
+
+/// No window of these teams begins before `rows_after`.
+const KEYS_BY_ROW: &str = "
+SELECT cityHash64(account) AS k1, xxHash32(account) AS k2, team, time AS event, true AS is_use
+FROM usage
+WHERE team IN {teams:Array(String)} AND time <= as_of AND time > fromUnixTimestamp64Micro({rows_after:Int64}, 'UTC')
+UNION ALL
+SELECT cityHash64(account), xxHash32(account), team, first, true
+FROM usage_days
+WHERE team IN {teams:Array(String)} AND first <= as_of";
 
 #[cfg(test)]
 mod tests {

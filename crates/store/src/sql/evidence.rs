@@ -85,7 +85,8 @@ SELECT toUnixTimestamp64Micro(rankings.as_of) AS instant, snapshot, place > 0 AS
     items.demand_share[place] AS demand_share, items.demand_low[place] AS demand_low, items.demand_high[place] AS demand_high,
     items.demand_accounts[place] AS demand_accounts, items.requests[place] AS requests,
     items.need_share[place] AS need_share, items.need_low[place] AS need_low, items.need_high[place] AS need_high,
-    items.need_accounts[place] AS need_accounts, accounts
+    items.need_accounts[place] AS need_accounts,
+    JSONExtractBool(document, list, toInt64(at), 'need', 'measured') AS measured, accounts
 FROM rankings
 WHERE team = {team:String} AND rankings.as_of IN
 (

@@ -5,26 +5,28 @@
 pub(crate) mod activity;
 pub(crate) mod comparison;
 pub(crate) mod evidence;
+pub(crate) mod foresight;
 pub(crate) mod outcome;
 pub(crate) mod segments;
 pub(crate) mod tallies;
 
 use activity::{EVENTS, used};
 
-/// When the first event that is dated ahead happens, and how many there are. Accounts' definitions are every team's.
+/// When the first event of each team that is dated ahead happens. Accounts' definitions are every team's: their team is empty.
 ///
 /// Of usage, only the first of a day counts: with it the account is active, and what else it does that day changes nothing.
 pub(crate) const UPCOMING: &str = "
 WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of
-SELECT toUnixTimestamp64Micro(min(time)), count() FROM
+SELECT toString(team), toUnixTimestamp64Micro(min(time)) FROM
 (
-    SELECT time FROM requests WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT first FROM usage_days WHERE team = {team:String} AND day >= toDate32(as_of) AND first > as_of
-    UNION ALL SELECT time FROM needs WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT time FROM teams WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT time FROM features WHERE team = {team:String} AND time > as_of
-    UNION ALL SELECT time FROM accounts WHERE time > as_of
-)";
+    SELECT team, time FROM requests WHERE team IN {teams:Array(String)} AND time > as_of
+    UNION ALL SELECT team, first FROM usage_days WHERE team IN {teams:Array(String)} AND day >= toDate32(as_of) AND first > as_of
+    UNION ALL SELECT team, time FROM needs WHERE team IN {teams:Array(String)} AND time > as_of
+    UNION ALL SELECT team, time FROM teams WHERE team IN {teams:Array(String)} AND time > as_of
+    UNION ALL SELECT team, time FROM features WHERE team IN {teams:Array(String)} AND time > as_of
+    UNION ALL SELECT '', time FROM accounts WHERE time > as_of
+)
+GROUP BY team";
 
 pub(crate) const BEGUN: &str = "
 WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of
@@ -38,27 +40,30 @@ SELECT count() > 0 FROM
 )";
 
 pub(crate) const TEAM_EVENTS: &str = "
-SELECT toUnixTimestamp64Micro(teams.time) AS time, source, id, name, segments,
+SELECT toString(team) AS of, toUnixTimestamp64Micro(teams.time) AS time, source, id, name, segments,
     activity_window_days, half_life_days, need_window_days, need_min_count, demand_weight, need_weight
 FROM teams
-WHERE team = {team:String} AND teams.time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')";
+WHERE team IN {teams:Array(String)} AND teams.time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')";
 
 pub(crate) const FEATURE_EVENTS: &str = "
-SELECT toUnixTimestamp64Micro(features.time) AS time, source, id, feature, title, toInt8(status) AS status,
+SELECT toString(team) AS of, toUnixTimestamp64Micro(features.time) AS time, source, id, feature, title, toInt8(status) AS status,
     merged_into, effort_months, toInt8(door) AS door
 FROM features
-WHERE team = {team:String} AND features.time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')";
+WHERE team IN {teams:Array(String)} AND features.time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')";
 
+/// The features of each team that were asked for or needed, whether they were needed, and how many rows say so.
 pub(crate) const KNOWN: &str = "
-SELECT toString(feature), max(needed) FROM
+SELECT toString(team), toString(feature), max(needed), sum(rows) FROM
 (
-    SELECT DISTINCT feature, false AS needed FROM requests
-    WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+    SELECT team, feature, false AS needed, count() AS rows FROM requests
+    WHERE team IN {teams:Array(String)} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+    GROUP BY team, feature
     UNION ALL
-    SELECT DISTINCT feature, true AS needed FROM needs
-    WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+    SELECT team, feature, true AS needed, count() AS rows FROM needs
+    WHERE team IN {teams:Array(String)} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+    GROUP BY team, feature
 )
-GROUP BY feature";
+GROUP BY team, feature";
 
 /// The team's accounts, with a window of so many days.
 pub(crate) fn accounts(activity_window_days: f64) -> String {

@@ -22,8 +22,8 @@ FROM
 (
     SELECT arrayJoin(arrayConcat(if(empty(names), ['(none)'], names), [''])) AS segment, tier,
         active, used, ever_used, stated, latest % 4 > 0 AS stands, shown >= {need_min_count:UInt64} AS needs,
-        latest % 4 / 3 * exp2(-(({as_of:Int64} - intDiv(latest, 4)) / {half_life_us:Float64})) AS x,
-        toInt64(round(x * 1099511627776)) AS parts
+        toInt64(round(latest % 4 / 3 * exp2(-(({as_of:Int64} - intDiv(latest, 4)) / {half_life_us:Float64})) * 1099511627776)) AS parts,
+        parts / 1099511627776 AS x
     FROM
     (
         SELECT account, max(event) > active_after AS active, max(is_use) AS ever_used,

@@ -80,8 +80,13 @@ pub(crate) fn outcome() -> Outcome {
         asked_or_needed_active: cohort(50, (22, 0.44, 0.312, 0.577), (35, 0.7, 0.562, 0.809)),
         neither: cohort(50, (1, 0.02, 0.004, 0.105), (5, 0.1, 0.043, 0.214)),
         active: cohort(100, (23, 0.23, 0.158, 0.322), (40, 0.4, 0.309, 0.498)),
-        foresight: Foresight { launches: 1, pairs: 0, in_order: 0.0, share: None, chance_low: None, chance_high: None },
+        foresight: foresight(),
     }
+}
+
+/// One launch is too few to judge by.
+fn foresight() -> Foresight {
+    Foresight { launches: 1, pairs: 0, in_order: 0.0, share: None, chance_low: None, chance_high: None }
 }
 
 /// The one team.
@@ -122,6 +127,7 @@ pub(crate) fn portfolio() -> Portfolio {
                 needed: true,
             }],
             wanted: all(),
+            foresight: Some(foresight()),
         }],
     }
 }

@@ -95,6 +95,7 @@ pub(crate) fn history() -> History {
                 score: 10.5507377912,
                 demand: shown(0.1041666667, 0.0544466154, 0.1901594038, 15),
                 need: shown(0.2666666667, 0.1820985217, 0.3726166054, 24),
+                measured: true,
             }),
         }],
     }

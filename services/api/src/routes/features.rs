@@ -1,7 +1,7 @@
 //! What is behind a feature's place, and where it stood over time.
 
 use axum::{Json, extract::State};
-use domain::ids::FeatureId;
+use domain::{ids::FeatureId, limits::TIME_MIN, time::Timestamp};
 use wire::{
     evidence::{Evidence, Listed},
     history::{History, Place, Point, Shown},
@@ -45,7 +45,10 @@ pub(crate) async fn evidence(
 ) -> Result<Json<Evidence>, Error> {
     let published = state.team(&team)?;
     let turn = state.history.turn().await?;
-    let instant = turn.instant("as_of", Some(query.as_of.unwrap_or(published.as_of())))?;
+    let instant = match query.as_of {
+        Some(as_of) => turn.instant("as_of", Some(as_of))?,
+        None => turn.of_published(published.as_of()),
+    };
     let at = instant.computed();
     let computed = match query.as_of {
         None => None,
@@ -112,15 +115,22 @@ pub(crate) async fn history(
 ) -> Result<Json<History>, Error> {
     state.team(&team)?;
     let turn = state.history.turn().await?;
-    let until = turn.instant("to", query.to)?.as_of;
-    let after = query.after(until)?;
-    let span = ::store::Span { after, until, step_us: query.step_us(), points_max: POINTS_MAX };
+    let until = turn.instant("to", query.to)?;
+    let after = query.after(until.as_of)?;
+    // There is no snapshot before the first possible event.
+    let earliest = |at: Timestamp| at.max(TIME_MIN.plus_micros(-1));
+    let span = ::store::Span {
+        after: earliest(after),
+        until: until.computed(),
+        step_us: query.step_us(),
+        points_max: POINTS_MAX,
+    };
     let points = turn.store.history(&team, &feature, span).await.map_err(|error| Error::history(&error))?;
     Ok(Json(History {
         team: team.to_string(),
         feature: feature.to_string(),
         from: after.to_rfc3339(),
-        to: until.to_rfc3339(),
+        to: until.as_of.to_rfc3339(),
         step_s: query.step_s,
         points: points.into_iter().map(point).collect(),
     }))
@@ -145,6 +155,7 @@ fn point(point: ::store::Point) -> Point {
             score: place.score,
             demand: shown(place.demand),
             need: shown(place.need),
+            measured: place.measured,
         }),
     }
 }

@@ -1,7 +1,6 @@
 //! What became of a launch.
 
 use axum::{Json, extract::State};
-use domain::foresight::foresight;
 use wire::{Scope, outcome::Outcome};
 
 use crate::{
@@ -37,15 +36,10 @@ pub(crate) async fn of_launch(
     state.team(&team)?;
     let turn = state.history.turn().await?;
     let instant = turn.instant("as_of", query.as_of)?;
-    let outcomes = turn
-        .store
-        .outcomes(&team, instant.computed(), instant.data_through)
-        .await
-        .map_err(|error| Error::history(&error))?;
-    let found = outcomes
-        .iter()
-        .find(|outcome| outcome.feature == feature)
+    let found = turn.store.outcome(&team, &feature, instant.computed(), instant.data_through).await;
+    let (found, foresight) = found
+        .map_err(|error| Error::history(&error))?
         .ok_or_else(|| Error::NotLaunched { team: team.to_string(), feature: feature.to_string() })?;
     let scope = Scope { team: &team, segment: None, as_of: instant.as_of, data_through: instant.data_through };
-    Ok(Json(Outcome::computed(&scope, found, &foresight(&outcomes), ACCOUNTS_SHOWN_MIN)))
+    Ok(Json(Outcome::computed(&scope, &found, &foresight, ACCOUNTS_SHOWN_MIN)))
 }

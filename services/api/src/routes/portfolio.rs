@@ -30,6 +30,10 @@ pub(crate) async fn all_teams(State(state): State<AppState>, query: AsOfQuery) -
     state.loaded()?;
     let turn = state.history.turn().await?;
     let instant = turn.instant("as_of", query.as_of)?;
-    let found = turn.store.portfolio(instant.computed(), FIRST_MAX).await.map_err(|error| Error::history(&error))?;
+    let found = turn
+        .store
+        .portfolio(instant.computed(), instant.data_through, FIRST_MAX)
+        .await
+        .map_err(|error| Error::history(&error))?;
     Ok(Json(Portfolio::computed(instant.as_of, instant.data_through, &found)))
 }

@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use domain::{ids::TeamId, time::Timestamp};
 use opentelemetry::trace::SpanContext;
 
-use super::{Done, Leader, What};
+use super::{Done, Leader, Past, What};
 use crate::{
     clock,
+    compute::{Computed, Outcome},
+    led::Term,
     publisher::Unpublished,
     ready::{Ready, TooLarge},
     shard::Shard,
@@ -17,12 +19,25 @@ use crate::{
 impl Leader {
     /// Acts on what a task has done.
     pub(super) fn done(&mut self, done: Done) {
-        let Done { shard, term, what } = done;
-        if matches!(what, What::Computed(..)) {
-            self.computing -= 1;
+        match done {
+            Done::Of { shard, term, what } => self.done_of(shard, term, what),
+            Done::Computed(batch) => {
+                self.batches -= 1;
+                self.computing -= batch.len();
+                for (shard, term, computed) in batch {
+                    self.computed(shard, term, computed);
+                }
+            }
         }
-        // What was done for a term that is over is forgotten: the shard's next leader computes anew, be it us.
-        if self.led.get(&shard).is_none_or(|led| led.term() != term) {
+    }
+
+    /// What was done for a term that is over is forgotten: the shard's next leader computes anew, be it us.
+    fn is_over(&self, shard: Shard, term: Term) -> bool {
+        self.led.get(&shard).is_none_or(|led| led.term() != term)
+    }
+
+    fn done_of(&mut self, shard: Shard, term: Term, what: What) {
+        if self.is_over(shard, term) {
             if let What::Published(rankings, Err(_)) = what {
                 self.metrics.fenced(rankings.len());
             } else if let What::Opened(Ok((writer, _))) = what {
@@ -36,15 +51,24 @@ impl Leader {
                 self.trouble.failed(&error);
                 self.open(shard, self.trouble.retry());
             }
-            What::Computed(team, _, Ok((ready, week_ago))) => {
-                self.weeks_ago.insert(team, week_ago);
+            What::Published(rankings, Ok(())) => self.published(shard, rankings),
+            What::Published(rankings, Err(error)) => self.not_published(shard, rankings, error),
+        }
+    }
+
+    fn computed(&mut self, shard: Shard, term: Term, computed: Computed) {
+        if self.is_over(shard, term) {
+            return;
+        }
+        let Computed { team, links, outcome } = computed;
+        match outcome {
+            Ok(Outcome { ready, week_ago, rows }) => {
+                self.past.insert(team, Past { week_ago, rows });
                 if let Some(led) = self.led.get_mut(&shard) {
                     led.push(ready);
                 }
             }
-            What::Computed(team, links, Err(error)) => self.not_computed(&team, links, &error),
-            What::Published(rankings, Ok(())) => self.published(shard, rankings),
-            What::Published(rankings, Err(error)) => self.not_published(shard, rankings, error),
+            Err(error) => self.not_computed(&team, links, &error),
         }
     }
 
@@ -72,6 +96,7 @@ impl Leader {
 
     fn published(&mut self, shard: Shard, rankings: Vec<Ready>) {
         for ranking in rankings {
+            self.cycles.published(&ranking.team, ranking.merge_cycles);
             self.schedule.published(&ranking.team, clock::seconds(ranking.as_of), ranking.upcoming.map(clock::seconds));
             self.metrics.published(ranking.begun.elapsed());
             tracing::debug!(
@@ -82,6 +107,7 @@ impl Leader {
                 "ranking published"
             );
         }
+        self.metrics.merge_cycles(self.cycles.count());
         if let Some(led) = self.led.get_mut(&shard) {
             led.posted();
         }
@@ -111,6 +137,7 @@ impl Leader {
                     rankings.into_iter().partition(|ranking| ranking.row.is_none());
                 led.put_back(stored, pause);
                 for ranking in unstored {
+                    self.schedule.may_be_stored(&ranking.team, clock::seconds(ranking.as_of));
                     self.schedule.failed(&ranking.team, ranking.links);
                 }
                 self.trouble.failed(&error.context("cannot store snapshots"));
@@ -127,7 +154,13 @@ impl Leader {
                 self.trouble.failed(&error.context("cannot publish"));
             }
             Unpublished::NotWritten(Unwritten::Refused(error)) => {
-                let error = error.context("the topic refuses it, or one that was sent with it");
+                if rankings.len() > 1 {
+                    // One of them is refused; which, is seen when each goes alone.
+                    tracing::debug!(flywheel.shard = shard.0, error = format!("{error:#}"), "rankings go one by one");
+                    led.put_back_apart(rankings);
+                    return;
+                }
+                let error = error.context("the topic refuses it");
                 for ranking in rankings {
                     self.not_computed(&ranking.team, ranking.links, &error);
                 }

@@ -26,10 +26,12 @@ use tokio::{
 };
 
 use crate::{
+    batch::{self, Extent},
     changes::Changes,
     clock,
-    compute::{Order, WeekAgo, compute},
+    compute::{Batch, Computed, Order, WeekAgo, compute},
     config::RankerConfig,
+    cycles::Cycles,
     led::{Led, Post, Term},
     membership::{Holdings, Membership},
     metrics::Metrics,
@@ -63,23 +65,31 @@ pub(crate) struct Leader {
     led: BTreeMap<Shard, Led>,
     /// Teams that are due, in the order in which they are begun.
     queue: VecDeque<TeamId>,
-    weeks_ago: BTreeMap<TeamId, WeekAgo>,
+    past: BTreeMap<TeamId, Past>,
+    cycles: Cycles,
     tasks: JoinSet<Done>,
+    batches: usize,
+    /// Teams in them.
     computing: usize,
 }
 
-/// What a task has done, and for which term.
-struct Done {
-    shard: Shard,
-    term: Term,
-    what: What,
+/// What is kept of a team's last ranking.
+struct Past {
+    week_ago: WeekAgo,
+    rows: u64,
+}
+
+/// What a task has done.
+enum Done {
+    /// For a shard, in which term.
+    Of { shard: Shard, term: Term, what: What },
+    /// A batch was computed, each team for its shard and term.
+    Computed(Vec<(Shard, Term, Computed)>),
 }
 
 enum What {
     /// A writer was opened, and the newest snapshots read.
     Opened(anyhow::Result<(Writer, BTreeMap<TeamId, Timestamp>)>),
-    /// A ranking was computed, for the changes under these spans.
-    Computed(TeamId, Vec<SpanContext>, anyhow::Result<(Ready, WeekAgo)>),
     Published(Vec<Ready>, Result<(), Unpublished>),
 }
 
@@ -111,8 +121,10 @@ impl Leader {
             shards: None,
             led: BTreeMap::new(),
             queue: VecDeque::new(),
-            weeks_ago: BTreeMap::new(),
+            past: BTreeMap::new(),
+            cycles: Cycles::default(),
             tasks: JoinSet::new(),
+            batches: 0,
             computing: 0,
         }
     }
@@ -162,6 +174,7 @@ impl Leader {
     fn give_up_all(&mut self) {
         // A transaction that is cut off is aborted by whoever opens the shard next.
         self.tasks = JoinSet::new();
+        self.batches = 0;
         self.computing = 0;
         for shard in std::mem::take(&mut self.led).into_keys() {
             self.schedule.give_up(shard);
@@ -199,7 +212,8 @@ impl Leader {
             }
         }
         let schedule = &self.schedule;
-        self.weeks_ago.retain(|team, _| self.led.contains_key(&schedule.shard(team)));
+        self.past.retain(|team, _| self.led.contains_key(&schedule.shard(team)));
+        self.cycles.retain(|team| self.led.contains_key(&schedule.shard(team)));
         self.metrics.leads(self.led.len());
     }
 
@@ -217,7 +231,7 @@ impl Leader {
                 let newest = publisher.newest(oldest.map_or(since, |oldest| oldest.min(since))).await?;
                 Ok((writer, newest))
             };
-            Done { shard, term, what: What::Opened(opened.await) }
+            Done::Of { shard, term, what: What::Opened(opened.await) }
         });
     }
 
@@ -279,28 +293,51 @@ impl Leader {
         Ok(())
     }
 
-    /// Begins as many rankings as may be computed at once.
+    /// Begins as many batches as may be computed at once.
     fn begin(&mut self) {
-        let at_once = usize::try_from(self.config.teams_at_once_max).unwrap_or(usize::MAX);
-        let mut ready: usize = self.led.values().map(Led::ready).sum();
-        while self.computing < at_once && self.computing + ready < READY_MAX {
+        let at_once = usize::try_from(self.config.ranker_batches_at_once_max).unwrap_or(usize::MAX);
+        while self.batches < at_once {
             let Some(watermark) = self.watermark else { return };
-            let Some(team) = self.queue.pop_front() else { return };
             let Ok(as_of_s) = clock::now_s() else { return };
+            let (places, orders): (Vec<(Shard, Term)>, Vec<Order>) = self.next_batch(as_of_s).into_iter().unzip();
+            if orders.is_empty() {
+                return;
+            }
+            self.batches += 1;
+            self.computing += orders.len();
+            let (store, batch) = (self.store.clone(), Batch { as_of_s, watermark, orders });
+            self.tasks.spawn(async move {
+                let computed = compute(&store, batch).await;
+                Done::Computed(
+                    places.into_iter().zip(computed).map(|((shard, term), one)| (shard, term, one)).collect(),
+                )
+            });
+        }
+    }
+
+    /// Begins the teams that are ranked together next.
+    fn next_batch(&mut self, as_of_s: i64) -> Vec<((Shard, Term), Order)> {
+        let (limits, mut extent) = (batch::Limits::of(&self.config), Extent::default());
+        let ready: usize = self.led.values().map(Led::ready).sum();
+        let mut batch = Vec::new();
+        while self.computing + ready + batch.len() < READY_MAX {
+            let Some(team) = self.queue.pop_front() else { break };
             let shard = self.schedule.shard(&team);
             // While a shard's records wait, there is no room for more.
             let Some(term) = self.led.get(&shard).filter(|led| led.flows()).map(Led::term) else { continue };
+            let past = self.past.get(&team);
+            if !extent.admit(past.map(|past| past.rows), limits) {
+                self.queue.push_front(team);
+                break;
+            }
+            let week_ago = past
+                .map(|past| &past.week_ago)
+                .filter(|week_ago| week_ago.serves(as_of_s, self.config.refresh_s))
+                .cloned();
             let Some(links) = self.schedule.begin(&team, as_of_s) else { continue };
-            let week_ago =
-                self.weeks_ago.get(&team).filter(|week_ago| week_ago.serves(as_of_s, self.config.refresh_s)).cloned();
-            let order = Order { team: team.clone(), as_of_s, watermark, week_ago, links: links.clone() };
-            let store = self.store.clone();
-            self.tasks.spawn(async move {
-                Done { shard, term, what: What::Computed(team, links, compute(&store, order).await) }
-            });
-            self.computing += 1;
-            ready = self.led.values().map(Led::ready).sum();
+            batch.push(((shard, term), Order { team, week_ago, links }));
         }
+        batch
     }
 
     /// Begins to publish what is ready, in every shard that is not publishing.
@@ -310,7 +347,7 @@ impl Leader {
             let (shard, term, publisher) = (*shard, led.term(), Arc::clone(&self.publisher));
             self.tasks.spawn(async move {
                 let published = publisher.publish(&writer, &mut rankings).await;
-                Done { shard, term, what: What::Published(rankings, published) }
+                Done::Of { shard, term, what: What::Published(rankings, published) }
             });
         }
     }

@@ -215,12 +215,14 @@ async fn assert_outcomes(store: &Store, log: &[Logged], team: &TeamId, as_of: Ti
     let found = store.outcomes(team, as_of, as_of).await.expect("outcomes");
     let expected = history::outcomes_at(log, team, as_of);
     assert_eq!(found.len(), expected.len(), "{what}");
+    let judged = store.foresight(team, as_of, as_of).await.expect("a foresight");
+    assert_eq!(judged, foresight(&found), "{what}");
     for (found, expected) in found.iter().zip(&expected) {
         assert_before(&what, &found.before, &expected.before);
         assert_eq!(*found, Outcome { before: found.before.clone(), ..expected.clone() }, "{what}");
         seen.count(found);
         let alone = store.outcome(team, &found.feature, as_of, as_of).await.expect("an outcome");
-        assert_eq!(alone.as_ref(), Some(found), "{what}");
+        assert_eq!(alone, Some((found.clone(), judged)), "{what}");
     }
     let launches = store.launches(team, as_of).await.expect("launches");
     assert_eq!(
@@ -228,8 +230,6 @@ async fn assert_outcomes(store: &Store, log: &[Logged], team: &TeamId, as_of: Ti
         expected.iter().map(|outcome| &outcome.feature).collect::<Vec<_>>(),
         "{what}"
     );
-    let judged = store.foresight(team, as_of, as_of).await.expect("a foresight");
-    assert_eq!(judged, foresight(&found), "{what}");
     let wanted = store.wanted(team, as_of).await.expect("who wanted the launches");
     assert_eq!(wanted, history::wanted_at(log, team, as_of), "{what}");
     seen.wanted |= wanted.iter().any(|wanted| wanted.asked > 0 && wanted.needed > 0);
@@ -246,7 +246,7 @@ fn assert_before(what: &str, found: &Before, expected: &Before) {
 }
 
 async fn assert_portfolio(store: &Store, log: &[Logged], histories: &Histories, as_of: Timestamp) {
-    let found = store.portfolio(as_of, FIRST_MAX).await.expect("a portfolio");
+    let found = store.portfolio(as_of, as_of, FIRST_MAX).await.expect("a portfolio");
     let teams = histories.teams.iter().map(|team| TeamId::parse(&team.team).expect("an id"));
     let teams = teams
         .filter(|team| log.iter().any(|logged| logged.event.body.team() == Some(team) && logged.event.time <= as_of));
@@ -254,7 +254,8 @@ async fn assert_portfolio(store: &Store, log: &[Logged], histories: &Histories, 
         let facts = facts_at(log, &team, as_of);
         let name = facts.catalog.team.as_ref().map(|team| team.name.to_string());
         let wanted = history::wanted_at(log, &team, as_of);
-        TeamPortfolio::new(team, name.as_deref(), &rank(&facts, None), FIRST_MAX, wanted)
+        let judged = foresight(&history::outcomes_at(log, &team, as_of));
+        TeamPortfolio::new(team, name.as_deref(), &rank(&facts, None), FIRST_MAX, wanted, Some(judged))
     });
     let expected = portfolio(teams.collect());
     assert_eq!(found.wanted, expected.wanted, "as of {as_of}");

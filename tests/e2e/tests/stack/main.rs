@@ -4,6 +4,7 @@
 mod answers;
 mod any_instant;
 mod audit;
+mod board;
 mod comparison;
 mod dashboard;
 mod dead_letters;

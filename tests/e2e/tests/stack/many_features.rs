@@ -84,7 +84,7 @@ fn events(number: usize, now: Timestamp) -> Vec<Described> {
     };
     let stated = about(json!({"account": account, "importance": "important"}));
     let mut events = vec![(REQUESTS, "request.stated", account.clone(), 3.0, stated.clone())];
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         let needed = about(json!({"account": account, "signal": "full_scan", "count": 1}));
         events.push((USAGE, "need.signaled", account.clone(), 2.0, needed));
     }

@@ -20,9 +20,9 @@ pub(crate) const SEGMENT: &str = "retail";
 
 /// Sources and ids are such that the order of (`source`, `id`) is not that of one beside the other.
 const SOURCES: [&str; 3] = ["//a", "//a/b", "//b"];
-const EVENTS: usize = 220;
 const FEATURES: usize = 7;
-const ACCOUNTS: usize = 14;
+/// Events and accounts of a team that is too small for places to be sure, and of one that is not.
+const SIZES: [(usize, usize); 2] = [(220, 14), (1_200, 70)];
 const DEFINITIONS_MAX: usize = 14;
 
 /// Teams, and the records of all of them in the order in which they are to be produced.
@@ -43,9 +43,11 @@ impl Histories {
         let mut histories = Self { records: Vec::new(), teams: Vec::new() };
         for number in 0..teams {
             let random = ChaCha8Rng::seed_from_u64(seed.wrapping_add(number as u64));
-            let mut generator = Generator { random, now, team: format!("team-{number}"), times: Vec::new(), number: 0 };
+            let (events, accounts) = SIZES[number % SIZES.len()];
+            let team = format!("team-{number}");
+            let mut generator = Generator { random, now, team, times: Vec::new(), number: 0, events, accounts };
             generator.times = (0..30).map(|_| generator.new_time()).collect();
-            let records: Vec<Described> = (0..EVENTS).map(|_| generator.event()).collect();
+            let records: Vec<Described> = (0..events).map(|_| generator.event()).collect();
             histories.records.extend(generator.with_repeats(records));
             let instants = [generator.instant(), generator.instant(), generator.instant()];
             histories.teams.push(Team { team: generator.team, instants });
@@ -66,12 +68,14 @@ struct Generator {
     /// Instants that many events share, or lie a microsecond or a window beside.
     times: Vec<Timestamp>,
     number: u64,
+    events: usize,
+    accounts: usize,
 }
 
 impl Generator {
     fn event(&mut self) -> Described {
         let roll: f64 = self.random.random();
-        let definitions = DEFINITIONS_MAX as f64 / EVENTS as f64;
+        let definitions = DEFINITIONS_MAX as f64 / self.events as f64;
         if roll < definitions / 2.0 {
             self.team_definition()
         } else if roll < definitions * 2.0 {
@@ -105,6 +109,10 @@ impl Generator {
         let feature = self.feature();
         let status = self.pick(&["proposed", "proposed", "planned", "building", "launched", "launched", "retired"]);
         let mut data = json!({"team": self.team, "feature": feature, "title": "A title", "status": status});
+        if self.random.random_bool(0.3) {
+            data["door"] = json!("one_way");
+            data["effort_months"] = json!(2.5);
+        }
         if self.random.random_bool(0.5) {
             // Chains and circles, and a feature that nobody defined.
             data["merged_into"] = if self.random.random_bool(0.1) { json!("nowhere") } else { json!(self.feature()) };
@@ -214,13 +222,15 @@ impl Generator {
         Timestamp(time.0.div_euclid(unit) * unit)
     }
 
+    /// Some more often than others, so that their places are sure.
     fn feature(&mut self) -> String {
-        format!("feature-{}", self.random.random_range(0..FEATURES))
+        let roll: f64 = self.random.random();
+        format!("feature-{}", (roll * roll * FEATURES as f64) as usize)
     }
 
     /// Teams share accounts.
     fn account(&mut self) -> String {
-        format!("account-{}", self.random.random_range(0..ACCOUNTS))
+        format!("account-{}", self.random.random_range(0..self.accounts))
     }
 
     fn pick<T: Clone>(&mut self, of: &[T]) -> T {
