@@ -79,7 +79,7 @@ impl Membership {
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session_ms.to_string())
-            .set("heartbeat.interval.ms", (session_ms / 6).to_string())
+            .set("heartbeat.interval.ms", (session_ms / 12).to_string())
             .set("max.poll.interval.ms", (session_ms * 5).to_string())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")

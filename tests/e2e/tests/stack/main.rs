@@ -18,6 +18,7 @@ mod migrate;
 mod outage;
 mod rankers;
 mod ranking;
+mod refused;
 mod repeats;
 mod replay;
 mod tokens;
