@@ -1,7 +1,7 @@
 //! Measures freshness: from an event produced to its effect in the API's answer, while other events flow at a steady rate.
 //!
 //! - `stream`: what flows, and the probes: requests by accounts that say one thing each, for a feature of their own.
-//! - `watch`: asks the API for that feature until it counts each probe.
+//! - `watch`: asks the API for the rankings until they count each probe.
 //! - `report`: the table and `target/bench/freshness.json`.
 //!
 //! Producer, Kafka, ClickHouse, `flywheel run` and the asking share the machine.

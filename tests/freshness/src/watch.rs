@@ -1,4 +1,4 @@
-//! Asks the API until it counts each probe.
+//! Asks the API for the rankings until they count each probe.
 
 use std::{
     sync::{
@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use tokio::task::JoinSet;
 
 use crate::stream::{PROBED, Probes, team_id};
@@ -30,15 +31,17 @@ pub(crate) fn start(api: String, teams: usize, probes: &Arc<Probes>) -> anyhow::
     let ended = Arc::new(AtomicBool::new(false));
     let mut tasks = JoinSet::new();
     for team in 0..teams {
-        let url = format!("{api}/v1/teams/{}/features/{PROBED}", team_id(team));
+        let url = format!("{api}/v1/teams/{}/rankings", team_id(team));
         let (http, probes, ended) = (http.clone(), Arc::clone(probes), Arc::clone(&ended));
         let every = ASK_EVERY * u32::try_from(teams).unwrap_or(u32::MAX);
         tasks.spawn(async move {
             let mut latencies = Vec::new();
             let mut deadline = None;
+            let mut answer = Answer::default();
             loop {
-                let counted = counted(&http, &url).await?;
+                answer.ask(&http, &url).await?;
                 let seen = Instant::now();
+                let counted = answer.counted;
                 while latencies.len() < counted
                     && let Some(produced) = probes.produced(team, latencies.len())
                 {
@@ -76,13 +79,32 @@ impl Watching {
     }
 }
 
-/// How many probes the API counts; none while it does not know the feature.
-async fn counted(http: &reqwest::Client, url: &str) -> anyhow::Result<usize> {
-    let answer = http.get(url).send().await.context("the API does not answer")?;
-    if !answer.status().is_success() {
-        return Ok(0);
+/// The newest answer.
+#[derive(Default)]
+struct Answer {
+    etag: Option<HeaderValue>,
+    /// How many probes the API counts; none while it does not know the feature.
+    counted: usize,
+}
+
+impl Answer {
+    /// Asks for another ranking than the one that is known.
+    async fn ask(&mut self, http: &reqwest::Client, url: &str) -> anyhow::Result<()> {
+        let mut question = http.get(url);
+        if let Some(etag) = &self.etag {
+            question = question.header(IF_NONE_MATCH, etag);
+        }
+        let answer = question.send().await.context("the API does not answer")?;
+        if !answer.status().is_success() {
+            return Ok(());
+        }
+        self.etag = answer.headers().get(ETAG).cloned();
+        let body: serde_json::Value = answer.json().await.context("the API does not answer with JSON")?;
+        let items = body["items"].as_array().context("the answer has no items")?;
+        if let Some(item) = items.iter().find(|item| item["feature"] == PROBED) {
+            let requests = item["demand"]["requests"].as_u64().context("the item has no count of requests")?;
+            self.counted = usize::try_from(requests)?;
+        }
+        Ok(())
     }
-    let body: serde_json::Value = answer.json().await.context("the API does not answer with JSON")?;
-    let requests = body["item"]["demand"]["requests"].as_u64().context("the answer has no count of requests")?;
-    Ok(usize::try_from(requests)?)
 }
