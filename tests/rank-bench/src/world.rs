@@ -77,9 +77,9 @@ FROM rows";
 /// `number` counts each team's rows, from 0.
 const ROWS: &str = "
 (
-    SELECT concat('team-', toString({accounts:UInt64}), '-', toString(intDiv(number, {each:UInt64}))) AS team,
-        number % {each:UInt64} AS number
-    FROM numbers({teams:UInt64} * {each:UInt64})
+    SELECT concat('team-', toString({accounts:UInt64}), '-', toString(intDiv(row, {each:UInt64}))) AS team,
+        row % {each:UInt64} AS number
+    FROM (SELECT number AS row FROM numbers({teams:UInt64} * {each:UInt64}))
 )";
 
 /// A block of each thread has so many rows, and becomes a part.

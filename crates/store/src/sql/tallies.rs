@@ -110,6 +110,9 @@ pairs AS
 /// A row for each feature and tier, and a row of its own for each team and tier. The order of the columns is that of the row they
 /// are read into.
 ///
+/// What a planner might look for in this question, there is not, and looking takes 8 of 48 ms: no projection serves it, and there are no
+/// statistics and one way to join.
+///
 /// What a statement counts, x, is in whole parts of 2⁻⁴⁰, as `domain` has it. It is never negative, and its 40 binary places are as
 /// many as 2²³ accounts leave.
 const SUMS: &str = "
@@ -133,7 +136,8 @@ SELECT bitShiftLeft(no, 20), tier, toInt64(0), toInt64(0), toUInt64(0), toFloat6
     countIf(who.active), countIf(who.active AND who.used)
 FROM who
 GROUP BY no, tier
-SETTINGS enable_materialized_cte = 1";
+SETTINGS enable_materialized_cte = 1,
+    optimize_use_projections = 0, use_statistics = 0, query_plan_optimize_join_order_limit = 0, enable_join_runtime_filters = 0";
 
 #[cfg(test)]
 mod tests {
