@@ -22,8 +22,8 @@ pub struct IngestConfig {
     /// ... or add up to so many bytes ...
     #[arg(long = "ingest-batch-bytes-max", env = "FLYWHEEL_INGEST_BATCH_BYTES_MAX", default_value_t = 160 << 20, value_parser = value_parser!(u64).range(1..))]
     pub batch_bytes_max: u64,
-    /// ... or the oldest of them has waited so many milliseconds, or ten times as many while ingest is behind.
-    #[arg(long = "ingest-flush-age-ms-max", env = "FLYWHEEL_INGEST_FLUSH_AGE_MS_MAX", default_value_t = 200, value_parser = value_parser!(u64).range(1..))]
+    /// ... or the oldest of them has waited so many milliseconds, or ten times as many while ingest is a second behind.
+    #[arg(long = "ingest-flush-age-ms-max", env = "FLYWHEEL_INGEST_FLUSH_AGE_MS_MAX", default_value_t = 150, value_parser = value_parser!(u64).range(1..))]
     pub flush_age_ms_max: u64,
     /// Memory for what was read and is not durable yet, in bytes; a part of it is the Kafka client's.
     #[arg(long = "ingest-buffer-bytes-max", env = "FLYWHEEL_INGEST_BUFFER_BYTES_MAX", default_value_t = 256 << 20, value_parser = value_parser!(u64).range(16 << 20..))]

@@ -2,7 +2,7 @@
 
 use std::{
     ops::Range,
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use anyhow::bail;
@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    Ingest,
+    BEHIND_AGE_MIN, Ingest,
     lane::{Lane, Reading, Stage},
     rows::{Rows, Verdict, place},
 };
@@ -93,7 +93,8 @@ impl Ingest {
                 }
             }
         }
-        self.behind |= more;
+        let received_at = UNIX_EPOCH + Duration::from_millis(lane.open.timestamp_ms.max(0).unsigned_abs());
+        self.behind |= more && received_at.elapsed().is_ok_and(|age| age >= BEHIND_AGE_MIN);
         lane.position = Some(position);
         if position == first {
             return Ok(more);

@@ -66,6 +66,10 @@ const LEAVE_MAX: Duration = Duration::from_secs(3);
 /// How many times longer records may wait while ingest is behind.
 const BEHIND_FLUSH_FACTOR: u32 = 10;
 
+/// Ingest is behind when Kafka received so long ago what is drained now, and there is more: waiting a little longer costs
+/// nobody the freshness that is lost already.
+const BEHIND_AGE_MIN: Duration = Duration::from_secs(1);
+
 /// Everything that the loop owns.
 pub(crate) struct Ingest {
     config: IngestConfig,
@@ -85,7 +89,7 @@ pub(crate) struct Ingest {
     answers: mpsc::Receiver<Answer>,
     progress: Arc<Mutex<Progress>>,
     metrics: Metrics,
-    /// The last pass over the partitions left records behind.
+    /// The last pass over the partitions left records behind, and what it took was late already.
     behind: bool,
     /// It took nothing new, for want of memory.
     full: bool,
