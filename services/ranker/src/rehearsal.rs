@@ -47,6 +47,7 @@ pub async fn rehearse(
         }
     }
     let watermark = Timestamp(i64::MAX);
+    let store = if batches.len() > 1 { &store.on_one_thread() } else { store };
     let computed = batches.into_iter().map(|orders| compute(store, Batch { as_of_s, watermark, orders }));
     let at_once = usize::try_from(config.ranker_batches_at_once_max).unwrap_or(usize::MAX);
     let computed: Vec<_> = stream::iter(computed).buffered(at_once).collect().await;

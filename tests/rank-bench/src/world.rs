@@ -106,7 +106,8 @@ pub(crate) async fn make_teams(site: &Site, size: Size) -> anyhow::Result<()> {
         ("need signals", NEEDS, 5 * size.accounts),
     ];
     for (what, insert, each) in tables {
-        let sql = insert.strip_suffix("rows").with_context(|| format!("{what} are not made from rows"))?.to_owned() + ROWS;
+        let sql =
+            insert.strip_suffix("rows").with_context(|| format!("{what} are not made from rows"))?.to_owned() + ROWS;
         site.client
             .query(&sql)
             .with_setting("max_block_size", BLOCK_ROWS)

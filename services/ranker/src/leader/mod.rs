@@ -303,9 +303,12 @@ impl Leader {
             if orders.is_empty() {
                 return;
             }
+            // One alone has all processors; where several go on at once, each has one of them.
+            let alone = self.batches == 0 && self.queue.is_empty();
+            let store = if alone { self.store.clone() } else { self.store.on_one_thread() };
             self.batches += 1;
             self.computing += orders.len();
-            let (store, batch) = (self.store.clone(), Batch { as_of_s, watermark, orders });
+            let batch = Batch { as_of_s, watermark, orders };
             self.tasks.spawn(async move {
                 let computed = compute(&store, batch).await;
                 Done::Computed(
