@@ -1,4 +1,4 @@
-//! Leads shards: looks for what changed, ranks the teams that are due, a few at once, and publishes shard by shard.
+//! Leads shards: looks for what changed, ranks the teams that are due, small ones together, and publishes shard by shard.
 //!
 //! One task keeps the state and waits for nobody but ClickHouse's answer to what changed; what takes longer is a task of its
 //! own that ends in a [`Done`]. `done` has what follows from each.
