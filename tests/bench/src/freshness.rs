@@ -182,7 +182,8 @@ async fn watch(site: &Site, stop: &AtomicBool) -> anyhow::Result<Vec<(i64, f64)>
     loop {
         let last = stop.load(Ordering::Relaxed);
         let known: Vec<&String> = read.iter().collect();
-        let sql = "SELECT toString(_part), toUnixTimestamp64Micro(time) FROM usage WHERE team = ? AND NOT has(?, _part)";
+        let sql =
+            "SELECT toString(_part), toUnixTimestamp64Micro(time) FROM usage WHERE team = ? AND NOT has(?, _part)";
         let rows = site.client().query(sql).bind(PROBE_TEAM).bind(known).fetch_all::<(String, i64)>().await?;
         let now = i64::try_from(now_us())?;
         for (part, time) in rows {

@@ -167,11 +167,11 @@ impl Report {
             .filter(|arm| matches!(arm, Arm::Insert(..)))
             .filter_map(of)
             .min_by(|a, b| a.without_broker.median.total_cmp(&b.without_broker.median));
+        let with_merges = |figures: &Figures| figures.without_broker.median + figures.merges_after.median;
         let mut ratios = BTreeMap::new();
         if let (Some(ours), Some(engine)) = (&protected, &engine) {
             ratios.insert("A1/K rows_per_s", ours.rows_per_s.median / engine.rows_per_s.median);
             ratios.insert("A1/K cpu_without_broker", ours.without_broker.median / engine.without_broker.median);
-            let with_merges = |figures: &Figures| figures.without_broker.median + figures.merges_after.median;
             ratios.insert("A1/K cpu_without_broker_merged", with_merges(ours) / with_merges(engine));
         }
         if let (Some(ours), Some(unprotected)) = (&protected, &unprotected) {
@@ -181,10 +181,15 @@ impl Report {
             let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
             let reading = consume.process.median + consume.broker.median;
             let decoding = decode.process.median - consume.process.median;
-            let limit = cores * 1e6 / (reading + decoding + insert.without_broker.median);
-            ratios.insert("limit rows_per_s", limit);
+            let limit = |insert_s: f64| cores * 1e6 / (reading + decoding + insert_s);
+            let (plain, merged) = (limit(insert.without_broker.median), limit(with_merges(&insert)));
+            ratios.insert("limit rows_per_s", plain);
+            ratios.insert("limit rows_per_s_merged", merged);
             if let Some(ours) = &protected {
-                ratios.insert("A1/limit rows_per_s", ours.rows_per_s.median / limit);
+                ratios.insert("A1/limit rows_per_s", ours.rows_per_s.median / plain);
+                // As if whoever writes also waited for the merges of what is written, on all cores.
+                let merged_s = 1.0 / ours.rows_per_s.median + ours.merges_after.median / 1e6 / cores;
+                ratios.insert("A1/limit rows_per_s_merged", 1.0 / merged_s / merged);
             }
         }
         ratios
