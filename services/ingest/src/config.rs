@@ -88,7 +88,7 @@ impl IngestConfig {
     /// No new record is taken while the rows in memory take more than this, in bytes. While they are sent, some columns are
     /// there twice; where some rows are there already, what is left of a table is.
     pub(crate) fn rows_bytes_max(&self) -> usize {
-        usize::try_from(self.buffer_bytes_max / 8 * 3).unwrap_or(usize::MAX)
+        usize::try_from(self.buffer_bytes_max / 32 * 11).unwrap_or(usize::MAX)
     }
 
     /// What the Kafka client may hold for one partition, in KiB: with 64 partitions half of the budget.

@@ -22,7 +22,9 @@ impl Ingest {
         }
         self.tasks.topics(self.member.consumer());
         self.reported_at = Instant::now();
-        self.lanes.values_mut().for_each(Lane::give_back_room);
+        if !self.behind {
+            self.lanes.values_mut().for_each(Lane::give_back_room);
+        }
         let lanes = || self.lanes.iter();
         let ages = lanes().filter_map(|(partition, lane)| Some((*partition, lane.held.front()?.since.elapsed())));
         self.metrics.stands(Standing {
