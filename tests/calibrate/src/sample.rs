@@ -3,8 +3,9 @@
 use domain::{
     catalog::{Importance, Parameters, Tier},
     ids::FeatureId,
+    score::faded,
     tally::{Tallies, Tally},
-    time::MICROS_PER_DAY,
+    time::Timestamp,
 };
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -55,20 +56,16 @@ pub fn ids(features: usize) -> Vec<FeatureId> {
 /// Draws so many accounts and adds up what they say, into the sums of the features `ids`.
 pub fn tallies(world: &World, accounts: usize, rng: &mut ChaCha8Rng, ids: &[FeatureId]) -> Tallies {
     let parameters = Parameters::default();
-    let half_life_us = parameters.half_life_days * MICROS_PER_DAY as f64;
     let mut tallies = Tallies::default();
     let mut sums = vec![Tally { measured: true, ..Tally::default() }; ids.len()];
     draw(world, accounts, rng, |tier, answers| {
         let weight = tier.weight();
-        tallies.accounts += 1;
-        tallies.used += 1;
-        tallies.weight += weight;
-        tallies.squares += weight * weight;
+        tallies.add_accounts(tier, weight, 1, 1);
         for (tally, answer) in sums.iter_mut().zip(answers) {
             let x = answer.asks.map_or(0.0, |(importance, age_us)| {
                 tally.asking += 1;
                 tally.requests += 1;
-                importance.value() * (-(age_us as f64) / half_life_us).exp2()
+                faded(importance, Timestamp(-age_us), Timestamp(0), parameters.half_life_days)
             });
             let u = if answer.needs { 1.0 } else { 0.0 };
             tally.needing += u64::from(answer.needs);
