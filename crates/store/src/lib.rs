@@ -71,8 +71,8 @@ impl Store {
         Self { client, query_max }
     }
 
-    /// Reads on one thread of the server for each question. Where as many questions are asked at once as there are processors, that
-    /// takes a fifth less of them than dividing each among threads.
+    /// Reads on one thread of the server for each question. Where as many questions are asked at once as there are processors, to
+    /// divide each among threads costs more than it saves: their groups are merged once more.
     #[must_use]
     pub fn on_one_thread(&self) -> Self {
         Self { client: self.client.clone().with_setting("max_threads", "1"), query_max: self.query_max }

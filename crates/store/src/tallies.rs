@@ -66,7 +66,8 @@ struct TallyRow {
 pub struct Standing {
     /// The ranking.
     pub ranking: Ranking,
-    /// How many requests, withdrawals and need signals it was computed from: what it costs to compute it grows with them.
+    /// How many requests, withdrawals and need signals it was computed from, and active accounts: what it costs to compute it
+    /// grows with them. The few months of usage of an account cost about what one of the others does.
     pub rows: u64,
 }
 
@@ -111,8 +112,8 @@ impl Store {
             .collect();
         let tallies = self.sums(&asked, as_of, segment).await?;
         let standing = |(asked, tallies): (&Asked<'_>, Tallies)| Standing {
+            rows: asked.known.rows + tallies.accounts,
             ranking: rank_tallies(&tallies, asked.catalog, &asked.assumptions.parameters),
-            rows: asked.known.rows,
         };
         Ok(asked.iter().zip(tallies).map(standing).collect())
     }

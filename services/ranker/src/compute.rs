@@ -78,7 +78,12 @@ pub(crate) async fn compute(store: &Store, batch: Batch) -> Vec<Computed> {
     let read = match read(store, as_of_s, &refs).await {
         Ok(read) => read.into_iter().map(Ok).collect(),
         Err(error) if begun.len() == 1 => vec![Err(error)],
-        Err(_) => {
+        Err(error) => {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                teams = begun.len(),
+                "no answer for several teams, asking one by one"
+            );
             let mut alone = Vec::with_capacity(begun.len());
             for begun in &begun {
                 let one = read_one(store, as_of_s, begun).await;

@@ -22,7 +22,7 @@ pub struct RankerConfig {
     /// So many teams are ranked; further ones are passed over.
     #[arg(long = "ranker-teams-max", env = "FLYWHEEL_RANKER_TEAMS_MAX", default_value_t = 10_000)]
     pub teams_max: usize,
-    /// So many batches of teams are ranked at once: each is a question that ClickHouse answers with as many threads as it has.
+    /// So many batches of teams are ranked at once: one alone is a question that ClickHouse answers with as many threads as it has, several with one each.
     #[arg(long = "ranker-batches-at-once-max", env = "FLYWHEEL_RANKER_BATCHES_AT_ONCE_MAX", default_value_t = 2, value_parser = value_parser!(u64).range(1..=64))]
     pub ranker_batches_at_once_max: u64,
     /// A batch has so many teams.

@@ -162,11 +162,9 @@ impl Report {
         let (consume, decode) = (of(Arm::Consume), of(Arm::Decode));
         let (unprotected, protected, engine) = (of(Arm::Unprotected), of(Arm::Protected), of(Arm::Engine));
         // The cheapest way to write is what the machine allows.
-        let insert = Arm::ALL
-            .into_iter()
-            .filter(|arm| matches!(arm, Arm::Insert(..)))
-            .filter_map(of)
-            .min_by(|a, b| a.without_broker.median.total_cmp(&b.without_broker.median));
+        let inserts: Vec<Figures> =
+            Arm::ALL.into_iter().filter(|arm| matches!(arm, Arm::Insert(..))).filter_map(of).collect();
+        let cheapest = |cost: &dyn Fn(&Figures) -> f64| inserts.iter().map(cost).min_by(f64::total_cmp);
         let with_merges = |figures: &Figures| figures.without_broker.median + figures.merges_after.median;
         let mut ratios = BTreeMap::new();
         if let (Some(ours), Some(engine)) = (&protected, &engine) {
@@ -177,12 +175,16 @@ impl Report {
         if let (Some(ours), Some(unprotected)) = (&protected, &unprotected) {
             ratios.insert("A1/A0 rows_per_s", ours.rows_per_s.median / unprotected.rows_per_s.median);
         }
-        if let (Some(consume), Some(decode), Some(insert)) = (consume, decode, insert) {
+        let insert_s = cheapest(&|insert| insert.without_broker.median);
+        let insert_merged_s = cheapest(&with_merges);
+        if let (Some(consume), Some(decode), Some(insert_s), Some(insert_merged_s)) =
+            (consume, decode, insert_s, insert_merged_s)
+        {
             let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
             let reading = consume.process.median + consume.broker.median;
             let decoding = decode.process.median - consume.process.median;
             let limit = |insert_s: f64| cores * 1e6 / (reading + decoding + insert_s);
-            let (plain, merged) = (limit(insert.without_broker.median), limit(with_merges(&insert)));
+            let (plain, merged) = (limit(insert_s), limit(insert_merged_s));
             ratios.insert("limit rows_per_s", plain);
             ratios.insert("limit rows_per_s_merged", merged);
             if let Some(ours) = &protected {

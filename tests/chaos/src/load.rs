@@ -53,7 +53,7 @@ pub struct Receipt {
     pub partition: i32,
 }
 
-/// A running producer. Dropped, it ends at once: where it did not, what it still held would reach the Kafka of the next
+/// A running producer. Dropped, it ends within a second: where it did not, what it still held would reach the Kafka of the next
 /// world, which has the same address and gives out the same producer ids.
 pub struct Load {
     stop: CancellationToken,
@@ -184,11 +184,13 @@ fn send(
         .key(&record.key)
         .headers(headers);
     base.payload = record.payload.as_ref();
+    let began = Instant::now();
     loop {
         match producer.send(base) {
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
                 ensure!(!abandoned.is_cancelled(), "nobody waits for the records");
+                ensure!(began.elapsed() < FLUSH_MAX, "Kafka takes no records");
                 producer.poll(TICK);
                 base = returned;
             }

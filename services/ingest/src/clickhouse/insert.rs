@@ -86,8 +86,12 @@ where
     let request = client.insert_formatted_with(&*insert.sql).with_setting("query_id", query_id);
     let request = match deduplicated_by.filter(|_| cfg!(not(feature = "unprotected"))) {
         Some(token) => request.with_setting("insert_deduplication_token", token),
-        // Each part's rows are one for each key already, and merging meets keys again in any case.
-        None => request.with_setting("deduplicate_insert", "disable").with_setting("optimize_on_insert", "0"),
+        None => request.with_setting("deduplicate_insert", "disable"),
+    };
+    // Days are merged, and grouped by whoever reads them, in any case: no need to look for keys that meet in one insert.
+    let request = match insert.deduplication {
+        Deduplication::Never => request.with_setting("optimize_on_insert", "0"),
+        Deduplication::Group | Deduplication::Part(_) => request,
     };
     let mut request = request.with_timeouts(Some(insert_max), Some(insert_max));
     let (pieces, mut made) = mpsc::channel(PIECES_MAX);

@@ -66,8 +66,8 @@ const LEAVE_MAX: Duration = Duration::from_secs(3);
 /// How many times longer records may wait while ingest is behind.
 const BEHIND_FLUSH_FACTOR: u32 = 10;
 
-/// Ingest is behind when Kafka received so long ago what is drained now, and there is more: waiting a little longer costs
-/// nobody the freshness that is lost already.
+/// Ingest is behind when Kafka received so long ago what is drained now, and there is more. That of one partition is enough:
+/// what is fresh in the others waits with it, for larger inserts end it sooner.
 const BEHIND_AGE_MIN: Duration = Duration::from_secs(1);
 
 /// Everything that the loop owns.
@@ -91,7 +91,7 @@ pub(crate) struct Ingest {
     metrics: Metrics,
     /// The last pass over the partitions left records behind, and what it took was late already.
     behind: bool,
-    /// It took nothing new, for want of memory.
+    /// The last pass took nothing new, for want of memory.
     full: bool,
     tenures: u64,
     memberships: u64,

@@ -116,6 +116,10 @@ impl Leader {
     /// One team's failure keeps no other waiting: where ClickHouse is away altogether, looking fails too.
     fn not_computed(&mut self, team: &TeamId, links: Vec<SpanContext>, error: &anyhow::Error) {
         self.schedule.failed(team, links);
+        // It is asked for alone until it has a ranking again, or it would fail with every batch that it is in.
+        if let Some(past) = self.past.get_mut(team) {
+            past.rows = u64::MAX;
+        }
         let Ok(now_s) = clock::now_s() else { return };
         if self.schedule.rest(team, now_s) {
             if error.is::<TooLarge>() {

@@ -214,6 +214,7 @@ impl Leader {
         let schedule = &self.schedule;
         self.past.retain(|team, _| self.led.contains_key(&schedule.shard(team)));
         self.cycles.retain(|team| self.led.contains_key(&schedule.shard(team)));
+        self.metrics.merge_cycles(self.cycles.count());
         self.metrics.leads(self.led.len());
     }
 

@@ -162,7 +162,7 @@ async fn insert(client: Client, batch: Vec<(String, Bytes)>, number: u64) -> any
     for (sql, bytes) in batch {
         let insert = client.insert_formatted_with(&sql);
         let mut insert = if sql.starts_with("INSERT INTO usage_days") {
-            insert.with_setting("deduplicate_insert", "disable")
+            insert.with_setting("deduplicate_insert", "disable").with_setting("optimize_on_insert", "0")
         } else {
             insert.with_setting("insert_deduplication_token", format!("bench/{number}"))
         };
