@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    http::{
+        HeaderValue, StatusCode,
+        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
 };
 
@@ -21,6 +24,15 @@ pub enum Error {
     /// The path is there, the method is not.
     #[error("this path does not take this method; the Allow header names those it takes")]
     MethodNotAllowed,
+    /// Nobody knows who asks.
+    #[error("this path takes a key that is known, neither expired nor revoked: send Authorization: Bearer <key>")]
+    Unauthenticated,
+    /// Who asks may not read this.
+    #[error("this takes a key with the scope {scope}")]
+    Forbidden {
+        /// The scope that is missing.
+        scope: &'static str,
+    },
     /// No ranking of this team is held.
     #[error("there is no team {team:?} with a ranking")]
     UnknownTeam {
@@ -120,6 +132,8 @@ impl Error {
         match self {
             Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "Unknown path"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Unauthenticated"),
+            Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::UnknownTeam { .. } => (StatusCode::NOT_FOUND, "unknown-team", "Unknown team"),
             Self::UnknownFeature { .. } => (StatusCode::NOT_FOUND, "unknown-feature", "Unknown feature"),
             Self::NotLaunched { .. } => (StatusCode::NOT_FOUND, "not-launched", "Not launched"),
@@ -165,6 +179,9 @@ impl IntoResponse for Error {
         let mut response = status.into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="flywheel""#));
         }
         response.extensions_mut().insert(problem);
         response

@@ -14,6 +14,7 @@ use kit::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub mod access;
 pub mod config;
 mod cursor;
 mod envelope;

@@ -15,7 +15,9 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    ApiConfig, envelope,
+    ApiConfig,
+    access::authenticate,
+    envelope,
     error::{Error, ParameterError},
     history::History,
     limits::{self, Limits},
@@ -57,8 +59,18 @@ pub struct AppState {
 )]
 struct Document;
 
-fn paths() -> OpenApiRouter<AppState> {
+/// What anybody may ask.
+fn open() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(probes::livez))
+        .routes(routes!(probes::readyz))
+        .routes(routes!(probes::version))
+        .routes(routes!(probes::openapi))
+}
+
+/// What readers may ask, each of the teams that they may read.
+fn readers() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .routes(routes!(teams::list))
         .routes(routes!(rankings::current))
         .routes(routes!(rankings::snapshot))
@@ -67,21 +79,26 @@ fn paths() -> OpenApiRouter<AppState> {
         .routes(routes!(features::history))
         .routes(routes!(outcome::of_launch))
         .routes(routes!(portfolio::all_teams))
-        .routes(routes!(probes::livez))
-        .routes(routes!(probes::readyz))
-        .routes(routes!(probes::version))
-        .routes(routes!(probes::openapi))
+}
+
+/// What operators may ask.
+fn operators() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
 }
 
 /// The whole API as a service.
 pub fn router(state: AppState, config: &ApiConfig) -> Router {
-    let (router, _) = paths().split_for_parts();
-    surround(router.with_state(state), config)
+    let [(open, _), (readers, _), (operators, _)] =
+        [open(), readers(), operators()].map(OpenApiRouter::split_for_parts);
+    let keyed = readers
+        .merge(operators.layer(middleware::from_fn(authenticate::admin)))
+        .layer(middleware::from_fn_with_state(state.clone(), authenticate::reader));
+    surround(open.merge(keyed).with_state(state), config)
 }
 
 /// The OpenAPI document of [`router`], as it is served.
 pub fn openapi() -> Vec<u8> {
-    let (_, document) = paths().split_for_parts();
+    let (_, document) = open().merge(readers()).merge(operators()).split_for_parts();
     // Serializing into memory fails only for maps with odd keys, which the document has not; a test reads it.
     let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
     text.push(b'\n');

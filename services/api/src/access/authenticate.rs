@@ -1,0 +1,38 @@
+//! What stands before every path that is not open to all.
+
+use axum::{
+    extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
+    middleware::Next,
+    response::Response,
+};
+use domain::ids::TeamId;
+
+use super::Principal;
+use crate::{error::Error, router::AppState};
+
+/// Finds out who asks and leaves it with the request. A path of a team that they may not read does not exist for them.
+pub(crate) async fn reader(
+    State(_state): State<AppState>,
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    let principal = Principal::anonymous();
+    // What is no team's id, the handler refuses.
+    let team = params.ok().and_then(|params| {
+        params.iter().find(|(name, _)| *name == "team").and_then(|(_, team)| team.parse::<TeamId>().ok())
+    });
+    if let Some(team) = team.filter(|team| !principal.may_read(team)) {
+        return Err(Error::UnknownTeam { team: team.to_string() });
+    }
+    request.extensions_mut().insert(principal);
+    Ok(next.run(request).await)
+}
+
+/// Lets operators through. It stands behind [`reader`].
+pub(crate) async fn admin(principal: Principal, request: Request, next: Next) -> Result<Response, Error> {
+    if !principal.is_admin() {
+        return Err(Error::Forbidden { scope: "admin" });
+    }
+    Ok(next.run(request).await)
+}
