@@ -1,4 +1,4 @@
-//! Watches Kafka and ClickHouse for the sake of readiness: red while one is away, green again when it is back.
+//! Watches Kafka and ClickHouse for the sake of readiness: red while one is away or too old, green again when it is back.
 //!
 //! The roles themselves do not look here: each waits and retries at its own work.
 
@@ -12,6 +12,7 @@ use rdkafka::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clickhouse::TooOld,
     config::{ClickHouseConfig, KafkaConfig},
     health::{Health, Part},
     kafka::Quiet,
@@ -60,11 +61,22 @@ impl<C> Watch<C> {
     }
 
     /// Passes the answer on to readiness and logs a change, once.
-    fn report(&mut self, answer: Result<(), String>) {
+    fn report(&mut self, answer: Result<(), Unusable>) {
         let up = answer.is_ok();
         match answer {
             Ok(()) => self.part.ready(),
-            Err(error) => {
+            Err(Unusable::TooOld(too_old)) => {
+                if self.up != Some(false) {
+                    tracing::error!(
+                        dependency = self.part.name(),
+                        server.address = self.address,
+                        error = too_old.to_string(),
+                        "dependency is too old"
+                    );
+                }
+                self.part.unready(too_old.to_string());
+            }
+            Err(Unusable::Away(error)) => {
                 if self.up != Some(false) {
                     let remedy = crate::clickhouse::remedy(&error);
                     tracing::warn!(
@@ -85,6 +97,12 @@ impl<C> Watch<C> {
     }
 }
 
+/// Why nothing can be done with a dependency.
+enum Unusable {
+    Away(String),
+    TooOld(TooOld),
+}
+
 fn probe_client(kafka: &KafkaConfig) -> anyhow::Result<Arc<BaseConsumer<Quiet>>> {
     let client = crate::kafka::client_config(kafka, "flywheel-probe")
         .create_with_context(Quiet)
@@ -92,7 +110,7 @@ fn probe_client(kafka: &KafkaConfig) -> anyhow::Result<Arc<BaseConsumer<Quiet>>>
     Ok(Arc::new(client))
 }
 
-async fn ask_kafka(client: &Arc<BaseConsumer<Quiet>>) -> Result<(), String> {
+async fn ask_kafka(client: &Arc<BaseConsumer<Quiet>>) -> Result<(), Unusable> {
     let client = Arc::clone(client);
     // librdkafka blocks the thread for this call.
     let asked = tokio::task::spawn_blocking(move || -> Result<(), KafkaError> {
@@ -101,17 +119,19 @@ async fn ask_kafka(client: &Arc<BaseConsumer<Quiet>>) -> Result<(), String> {
         client.fetch_metadata(Some(PROBED_TOPIC), ANSWER_MAX).map(drop)
     });
     match asked.await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(panic) => Err(panic.to_string()),
+        Ok(answer) => answer.map_err(|error| Unusable::Away(error.to_string())),
+        Err(panic) => Err(Unusable::Away(panic.to_string())),
     }
 }
 
 /// Any topic will do, and one is cheaper to describe than all.
 const PROBED_TOPIC: &str = "__consumer_offsets";
 
-async fn ask_clickhouse(client: &clickhouse::Client) -> Result<(), String> {
-    match tokio::time::timeout(ANSWER_MAX, client.query("SELECT 1").fetch_one::<u8>()).await {
-        Ok(answer) => answer.map(drop).map_err(|error| error.to_string()),
+async fn ask_clickhouse(client: &clickhouse::Client) -> Result<(), Unusable> {
+    let asked = client.query(crate::clickhouse::VERSION).fetch_one::<String>();
+    let version = match tokio::time::timeout(ANSWER_MAX, asked).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {} ms", ANSWER_MAX.as_millis())),
-    }
+    };
+    crate::clickhouse::check_version(&version.map_err(Unusable::Away)?).map_err(Unusable::TooOld)
 }

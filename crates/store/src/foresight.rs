@@ -15,6 +15,7 @@ use domain::{
     launch::{Before, Launch},
     outcome::horizons,
     ranking::rank_tallies,
+    score::PARTS,
     share::Share,
     tally::{Tallies, Tally},
     time::{MICROS_PER_DAY, Timestamp},
@@ -27,7 +28,7 @@ use crate::{
     outcome::{Past, counting_for},
     rows::tier,
     sql::foresight::{WINDOW_DAYS_MIN, foretold},
-    tallies::PARTS,
+    sums::of_parts,
 };
 
 /// A question is about so many launches: it takes memory for each of them and account.
@@ -99,7 +100,7 @@ impl Store {
         }
         let about = Launches::of(past, decisions);
         let last = decisions.iter().map(|decision| decision.launch.launched_at).max().unwrap_or(past.as_of);
-        let query = self.at_with(&foretold(shortest_days), team, last, &about.arrays());
+        let query = self.at_with(&foretold(shortest_days), team, last, &about.arrays()).param("parts", PARTS);
         let rows = self
             .within(async {
                 query.fetch_all::<ForetoldRow>().await.context("cannot read what was foretold of launches")
@@ -147,7 +148,7 @@ impl Decision<'_> {
             let tier = tier(row.tier)?;
             let weight = weights.of(tier);
             tallies.add_accounts(tier, weight, row.accounts, 0);
-            tally.asked += weight * (row.asked as f64 / PARTS);
+            tally.asked += weight * of_parts(row.asked);
             tally.needed += weight * row.needing as f64;
             active += row.active_at_launch;
             used += row.used;

@@ -11,7 +11,7 @@
 //! - `outcome`, `foresight`, `portfolio`: what became of launches, whether rankings foretold it, and who had wanted them; all teams
 //!   side by side.
 //! - `evidence`, `segments`, `experience`, `history`: what is behind one feature's place.
-//! - `sql` and `rows`: the questions; the answers. `arrays`: what a question holds of features.
+//! - `sql`, `rows` and `sums`: the questions; the answers. `arrays`: what a question holds of features.
 //!
 //! Not here: what the facts mean. `domain` computes from them.
 
@@ -32,13 +32,14 @@ mod rows;
 mod segments;
 mod snapshots;
 mod sql;
+mod sums;
 mod tallies;
 mod teams;
 mod watermark;
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clickhouse::{Client, query::Query};
 use domain::{ids::TeamId, time::Timestamp};
 
@@ -71,11 +72,20 @@ impl Store {
         Self { client, query_max }
     }
 
-    /// Reads on one thread of the server for each question. Where as many questions are asked at once as there are processors, to
-    /// divide each among threads costs more than it saves: their groups are merged once more.
+    /// Reads on so many threads of the server for each question. Where as many questions are asked at once as there are processors,
+    /// to divide each among all threads costs more than it saves: their groups are merged once more.
     #[must_use]
-    pub fn on_one_thread(&self) -> Self {
-        Self { client: self.client.clone().with_setting("max_threads", "1"), query_max: self.query_max }
+    pub fn on_threads(&self, threads: u64) -> Self {
+        Self { client: self.client.clone().with_setting("max_threads", threads.to_string()), query_max: self.query_max }
+    }
+
+    /// On how many threads the server answers a question that is asked alone.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer in time, or answers with something else.
+    pub async fn threads(&self) -> anyhow::Result<u64> {
+        let query = self.client.query("SELECT toUInt64(getSetting('max_threads'))");
+        self.within(async { query.fetch_one::<u64>().await.context("cannot read the number of threads") }).await
     }
 
     /// Gives up on a server that neither answers nor closes the connection: it would be waited for without end.

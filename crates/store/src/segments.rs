@@ -2,42 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use crate::{Store, TooLarge, arrays::Array, outcome::counting_for, rows::tier, sql::segments::cells, sums::SumsRow};
 use anyhow::Context as _;
-use clickhouse::Row;
 use domain::{
     assumptions::{Assumptions, TierWeights},
     catalog::{Catalog, Tier},
     ids::{FeatureId, TeamId},
+    score::PARTS,
     tally::{Tallies, Tally},
     time::{MICROS_PER_DAY, Timestamp},
 };
-use serde::Deserialize;
 
-use crate::{Store, TooLarge, arrays::Array, outcome::counting_for, rows::tier, sql::segments::cells, tallies::PARTS};
+/// A segment's sums over the accounts of one tier.
+type CellRow = SumsRow<String>;
 
 /// Segments are told apart up to so many rows of a segment and a tier.
 pub const SEGMENT_ROWS_MAX: u32 = 30_000;
 
 /// The name that the question gives to everybody. No segment has it: names are not empty.
 const EVERYBODY: &str = "";
-
-#[derive(Clone, Row, Deserialize)]
-struct CellRow {
-    segment: String,
-    tier: i8,
-    accounts: u64,
-    used_accounts: u64,
-    /// In parts.
-    asked: i64,
-    /// In parts.
-    both: i64,
-    needing: u64,
-    top: f64,
-    asking: u64,
-    requests: u64,
-    lapsed: u64,
-    never_used: u64,
-}
 
 /// One feature's sums side by side.
 ///
@@ -99,6 +82,7 @@ impl Store {
             .param("demand_weight", parameters.demand_weight)
             .param("need_weight", parameters.need_weight)
             .param("since", catalog.since(feature).map_or(i64::MIN, |since| since.0))
+            .param("parts", PARTS)
             .param("rows_max", SEGMENT_ROWS_MAX + 1);
         let rows = self
             .within(async { query.fetch_all::<CellRow>().await.context("cannot read the sums by segment") })
@@ -128,7 +112,7 @@ impl SideBySide {
         let mut by_segment: BTreeMap<&str, Vec<&CellRow>> = own.iter().map(|name| (name.as_str(), vec![])).collect();
         let mut all = Vec::new();
         for row in rows {
-            if row.segment == EVERYBODY { &mut all } else { by_segment.entry(&row.segment).or_default() }.push(row);
+            if row.whose == EVERYBODY { &mut all } else { by_segment.entry(&row.whose).or_default() }.push(row);
         }
         let mut segments = Vec::with_capacity(by_segment.len());
         for (segment, rows) in by_segment {
@@ -159,16 +143,8 @@ fn tallies(rows: &[&CellRow], feature: &FeatureId, weights: &TierWeights) -> any
     for row in rows {
         let of = tier(row.tier)?;
         let weight = weights.of(of);
-        tallies.add_accounts(of, weight, row.accounts, row.used_accounts);
-        tally.asked += weight * (row.asked as f64 / PARTS);
-        tally.needed += weight * row.needing as f64;
-        tally.both += weight * (row.both as f64 / PARTS);
-        tally.top = tally.top.max(weight * row.top);
-        tally.asking += row.asking;
-        tally.requests += row.requests;
-        tally.lapsed += row.lapsed;
-        tally.never_used += row.never_used;
-        tally.needing += row.needing;
+        tallies.add_accounts(of, weight, row.accounts, row.used);
+        row.add_to(&mut tally, weight);
     }
     tallies.features.insert(feature.clone(), tally);
     Ok(tallies)

@@ -41,7 +41,8 @@ pub(crate) async fn migrate(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let server = kit::clickhouse::client(&ClickHouseConfig { database: "default".to_owned(), ..clickhouse.clone() });
-    until(shutdown, wait_until_up(&server, &clickhouse.url, deadline)).await?;
+    let version = until(shutdown, wait_until_up(&server, &clickhouse.url, deadline)).await?;
+    kit::clickhouse::check_version(&version).with_context(|| format!("{} will not do", clickhouse.url))?;
     let client = kit::clickhouse::client(clickhouse);
     if config.dry_run {
         let applied =
@@ -142,11 +143,12 @@ async fn exists(server: &Client, database: &str) -> anyhow::Result<bool> {
     Ok(count > 0)
 }
 
-async fn wait_until_up(server: &Client, url: &str, deadline: Instant) -> anyhow::Result<()> {
+/// Waits for the server. What it says that it is.
+async fn wait_until_up(server: &Client, url: &str, deadline: Instant) -> anyhow::Result<String> {
     loop {
-        let error = match tokio::time::timeout(Duration::from_secs(5), server.query("SELECT 1").fetch_one::<u8>()).await
-        {
-            Ok(Ok(_)) => return Ok(()),
+        let asked = server.query(kit::clickhouse::VERSION).fetch_one::<String>();
+        let error = match tokio::time::timeout(Duration::from_secs(5), asked).await {
+            Ok(Ok(version)) => return Ok(version),
             // The server is up and says no: waiting would not help.
             Ok(Err(clickhouse::error::Error::BadResponse(reason))) => bail!("ClickHouse at {url} refused: {reason}"),
             Ok(Err(error)) => error.to_string(),

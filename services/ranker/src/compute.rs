@@ -41,7 +41,16 @@ pub(crate) struct Order {
 pub(crate) struct Computed {
     pub(crate) team: TeamId,
     pub(crate) links: Vec<SpanContext>,
-    pub(crate) outcome: anyhow::Result<Outcome>,
+    pub(crate) outcome: Result<Outcome, Failure>,
+}
+
+/// Why a ranking did not come about.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The team was asked for with others, and which of them ClickHouse could not answer for is not known.
+    Together,
+    /// It was asked for alone.
+    Alone(anyhow::Error),
 }
 
 /// A ranking that was computed, and what is worth keeping of it.
@@ -70,26 +79,22 @@ impl WeekAgo {
 /// Computes the rankings, and those of a week before that are not at hand. What came of each order, in their order.
 ///
 /// An order fails when ClickHouse does not answer, or the document is [`crate::ready::TooLarge`]. Where several teams have no
-/// answer together, each is asked for alone: one whose facts ClickHouse cannot add up does not stop the others.
+/// answer together, that is said here, and none of them is asked for alone now: until the last had its turn, the instant would be
+/// old.
 pub(crate) async fn compute(store: &Store, batch: Batch) -> Vec<Computed> {
     let Batch { as_of_s, watermark, orders } = batch;
     let begun: Vec<Begun> = orders.into_iter().map(Begun::new).collect();
     let refs: Vec<&Begun> = begun.iter().collect();
-    let read = match read(store, as_of_s, &refs).await {
+    let read: Vec<Result<Read, Failure>> = match read(store, as_of_s, &refs).await {
         Ok(read) => read.into_iter().map(Ok).collect(),
-        Err(error) if begun.len() == 1 => vec![Err(error)],
+        Err(error) if begun.len() == 1 => vec![Err(Failure::Alone(error))],
         Err(error) => {
             tracing::warn!(
                 error = format!("{error:#}"),
                 teams = begun.len(),
                 "no answer for several teams, asking one by one"
             );
-            let mut alone = Vec::with_capacity(begun.len());
-            for begun in &begun {
-                let one = read_one(store, as_of_s, begun).await;
-                alone.push(one);
-            }
-            alone
+            begun.iter().map(|_| Err(Failure::Together)).collect()
         }
     };
     begun.into_iter().zip(read).map(|(begun, read)| begun.end(as_of_s, watermark, read)).collect()
@@ -124,10 +129,6 @@ async fn read(store: &Store, as_of_s: i64, orders: &[&Begun]) -> anyhow::Result<
     Ok(read)
 }
 
-async fn read_one(store: &Store, as_of_s: i64, order: &Begun) -> anyhow::Result<Read> {
-    read(store, as_of_s, &[order]).await?.into_iter().next().context("one order has one answer")
-}
-
 async fn rankings_a_week_before(store: &Store, as_of_s: i64, orders: &[&Begun]) -> anyhow::Result<Vec<WeekAgo>> {
     let unknown = |begun: &&&Begun| begun.order.week_ago.is_none();
     let teams: Vec<TeamId> = orders.iter().filter(unknown).map(|begun| begun.order.team.clone()).collect();
@@ -155,7 +156,7 @@ impl Begun {
         Self { order, span, at: Instant::now() }
     }
 
-    fn end(self, as_of_s: i64, watermark: Timestamp, read: anyhow::Result<Read>) -> Computed {
+    fn end(self, as_of_s: i64, watermark: Timestamp, read: Result<Read, Failure>) -> Computed {
         let Self { order: Order { team, links, .. }, span, at } = self;
         let origin = Origin { links: links.clone(), span: span.clone(), begun: at };
         let outcome = span.in_scope(|| {
@@ -163,8 +164,10 @@ impl Begun {
             let as_of = Timestamp(as_of_s * MICROS_PER_SECOND);
             let data_through = as_of.min(watermark);
             let document = document::document(&team, as_of, data_through, &standing.ranking, &week_ago.ranking)
-                .context("cannot serialize the ranking")?;
-            let ready = Ready::new(team.clone(), as_of, data_through, upcoming, &document, origin)?;
+                .context("cannot serialize the ranking");
+            let ready = document
+                .and_then(|document| Ok(Ready::new(team.clone(), as_of, data_through, upcoming, &document, origin)?));
+            let ready = ready.map_err(Failure::Alone)?;
             Ok(Outcome { ready, week_ago, rows: standing.rows })
         });
         Computed { team, links, outcome }

@@ -2,6 +2,9 @@
 
 use clap::{Args, value_parser};
 
+/// Rankings that are being computed or are computed and not published yet may be so many.
+pub(crate) const READY_MAX: usize = 64;
+
 /// Options of the ranker role; every bound is named with its unit.
 #[derive(Clone, Debug, Args)]
 pub struct RankerConfig {
@@ -22,11 +25,11 @@ pub struct RankerConfig {
     /// So many teams are ranked; further ones are passed over.
     #[arg(long = "ranker-teams-max", env = "FLYWHEEL_RANKER_TEAMS_MAX", default_value_t = 10_000)]
     pub teams_max: usize,
-    /// So many batches of teams are ranked at once: one alone is a question that ClickHouse answers with as many threads as it has, several with one each.
+    /// So many batches of teams are ranked at once: one alone is a question that ClickHouse answers with as many threads as it has, several share them.
     #[arg(long = "ranker-batches-at-once-max", env = "FLYWHEEL_RANKER_BATCHES_AT_ONCE_MAX", default_value_t = 2, value_parser = value_parser!(u64).range(1..=64))]
     pub ranker_batches_at_once_max: u64,
-    /// A batch has so many teams.
-    #[arg(long = "ranker-batch-teams-max", env = "FLYWHEEL_RANKER_BATCH_TEAMS_MAX", default_value_t = 50, value_parser = value_parser!(u64).range(1..=1_000))]
+    /// A batch has so many teams, and no more than rankings may be on their way to the topic, 64.
+    #[arg(long = "ranker-batch-teams-max", env = "FLYWHEEL_RANKER_BATCH_TEAMS_MAX", default_value_t = 50, value_parser = value_parser!(u64).range(1..=READY_MAX as u64))]
     pub ranker_batch_teams_max: u64,
     /// The teams of a batch have so many requests and need signals together; one that has more is ranked alone.
     #[arg(long = "ranker-batch-rows-max", env = "FLYWHEEL_RANKER_BATCH_ROWS_MAX", default_value_t = 500_000)]

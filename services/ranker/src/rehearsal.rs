@@ -1,13 +1,17 @@
 //! Rankings that are computed as for publishing, and not published: for measurements.
 
+use std::collections::VecDeque;
+
+use anyhow::bail;
 use domain::{ids::TeamId, time::Timestamp};
 use futures::{StreamExt as _, stream};
 use store::Store;
 
 use crate::{
-    batch::{Extent, Limits},
-    compute::{Batch, Order, Outcome, WeekAgo, compute},
+    batch::{self, Limits},
+    compute::{Batch, Computed, Failure, Order, Outcome, WeekAgo, compute},
     config::RankerConfig,
+    leader::share,
 };
 
 /// What would have been published of a team.
@@ -30,28 +34,47 @@ pub async fn rehearse(
     as_of_s: i64,
     earlier: Option<&[Rehearsal]>,
 ) -> anyhow::Result<Vec<Rehearsal>> {
-    let orders = teams.iter().enumerate().map(|(place, team)| {
-        let earlier = earlier.and_then(|earlier| earlier.get(place));
-        let week_ago = earlier.map(|earlier| earlier.week_ago.clone());
-        (earlier.map(|earlier| earlier.rows), Order { team: team.clone(), week_ago, links: Vec::new() })
-    });
-    let (limits, mut extent, mut batches) = (Limits::of(config), Extent::default(), Vec::<Vec<Order>>::new());
-    for (rows, order) in orders {
-        match batches.last_mut() {
-            Some(batch) if extent.admit(rows, limits) => batch.push(order),
-            _ => {
-                extent = Extent::default();
-                extent.admit(rows, limits);
-                batches.push(vec![order]);
-            }
-        }
+    let mut queue: VecDeque<Planned> = teams
+        .iter()
+        .enumerate()
+        .map(|(place, team)| {
+            let earlier = earlier.and_then(|earlier| earlier.get(place));
+            let week_ago = earlier.map(|earlier| earlier.week_ago.clone());
+            let order = Order { team: team.clone(), week_ago, links: Vec::new() };
+            Planned { place, rows: earlier.map(|earlier| earlier.rows), order }
+        })
+        .collect();
+    let mut batches = Vec::new();
+    while !queue.is_empty() {
+        batches.push(batch::take(&mut queue, Limits::of(config), |planned| planned.rows));
     }
     let watermark = Timestamp(i64::MAX);
-    let store = if batches.len() > 1 { &store.on_one_thread() } else { store };
-    let computed = batches.into_iter().map(|orders| compute(store, Batch { as_of_s, watermark, orders }));
+    let several = if batches.len() > 1 { Some(config.ranker_batches_at_once_max) } else { None };
+    let store = &match several {
+        Some(at_once) => store.on_threads(share(store.threads().await?, at_once)),
+        None => store.clone(),
+    };
+    let computed = batches.into_iter().map(|batch| async move {
+        let (places, orders): (Vec<usize>, Vec<Order>) =
+            batch.into_iter().map(|planned| (planned.place, planned.order)).unzip();
+        places.into_iter().zip(compute(store, Batch { as_of_s, watermark, orders }).await).collect::<Vec<_>>()
+    });
     let at_once = usize::try_from(config.ranker_batches_at_once_max).unwrap_or(usize::MAX);
-    let computed: Vec<_> = stream::iter(computed).buffered(at_once).collect().await;
+    let mut computed: Vec<_> = stream::iter(computed).buffered(at_once).concat().await;
+    computed.sort_by_key(|(place, _)| *place);
     let rehearsal =
         |outcome: Outcome| Rehearsal { json: outcome.ready.json, week_ago: outcome.week_ago, rows: outcome.rows };
-    computed.into_iter().flatten().map(|computed| computed.outcome.map(rehearsal)).collect()
+    let outcome = |computed: Computed| match computed.outcome {
+        Ok(outcome) => Ok(rehearsal(outcome)),
+        Err(Failure::Alone(error)) => Err(error),
+        Err(Failure::Together) => bail!("ClickHouse has no answer for several teams"),
+    };
+    computed.into_iter().map(|(_, computed)| outcome(computed)).collect()
+}
+
+/// A team that is to be ranked.
+struct Planned {
+    place: usize,
+    rows: Option<u64>,
+    order: Order,
 }

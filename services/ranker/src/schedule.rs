@@ -35,6 +35,8 @@ struct Team {
     changed: bool,
     noticed_s: Option<i64>,
     published_s: Option<i64>,
+    /// As of this second a snapshot may be stored that was not published.
+    stored_s: Option<i64>,
     /// When the first event happens that was dated ahead.
     upcoming_s: Option<i64>,
     /// When it is ranked again because of what was said of an account.
@@ -141,11 +143,16 @@ impl Schedule {
         due.into_iter().map(|(_, id)| id.clone()).collect()
     }
 
+    /// Whether the team is one of them.
+    pub(crate) fn is_due(&self, team: &TeamId, now_s: i64) -> bool {
+        let led = self.led.contains(&self.shard(team));
+        led && self.teams.get(team).is_some_and(|team| team.is_due(now_s, self.limits.refresh_s))
+    }
+
     /// Begins a ranking, if the team is still due: what changes from here on is for the next one. Returns the spans of what
     /// changed until now.
     pub(crate) fn begin(&mut self, team: &TeamId, now_s: i64) -> Option<Vec<SpanContext>> {
-        let led = self.led.contains(&self.shard(team));
-        let team = self.teams.get_mut(team).filter(|team| led && team.is_due(now_s, self.limits.refresh_s))?;
+        let team = if self.is_due(team, now_s) { self.teams.get_mut(team)? } else { return None };
         team.begun = true;
         team.changed = false;
         team.accounts_s = None;
@@ -179,7 +186,7 @@ impl Schedule {
     /// has two.
     pub(crate) fn may_be_stored(&mut self, team: &TeamId, as_of_s: i64) {
         if let Some(team) = self.teams.get_mut(team) {
-            team.published_s = team.published_s.max(Some(as_of_s));
+            team.stored_s = team.stored_s.max(Some(as_of_s));
         }
     }
 
@@ -208,7 +215,8 @@ impl Schedule {
 
 impl Team {
     fn is_due(&self, now_s: i64, refresh_s: i64) -> bool {
-        if self.begun || now_s < self.resting_until_s {
+        let stored = self.stored_s.is_some_and(|stored_s| now_s <= stored_s);
+        if self.begun || stored || now_s < self.resting_until_s {
             return false;
         }
         let Some(published_s) = self.published_s else { return true };
@@ -339,6 +347,19 @@ mod tests {
         schedule.failed(&team(), links);
         assert_eq!(schedule.due(101), []);
         assert_eq!(schedule.due(102), [team()]);
+    }
+
+    #[test]
+    fn a_snapshot_that_may_be_stored_is_no_publication() {
+        let mut schedule = published_at(100);
+        schedule.changed(team(), None, 101);
+        let links = schedule.begin(&team(), 103).unwrap();
+        schedule.may_be_stored(&team(), 103);
+        schedule.failed(&team(), links);
+        assert_eq!(schedule.oldest_s(), Some(100));
+        assert_eq!(schedule.due(103), []);
+        publish(&mut schedule, &team(), 104);
+        assert_eq!(schedule.oldest_s(), Some(104));
     }
 
     #[test]

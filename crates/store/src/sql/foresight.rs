@@ -20,7 +20,7 @@ WITH arrayZip({places:Array(UInt32)}, {decided_on:Array(Int64)}, {active_after:A
         {active_then_after:Array(Int64)}, {used_until:Array(Int64)}) AS launches,
     toInt64(-9223372036854775808) AS never
 SELECT place, greatest(tier, toInt8(1)) AS tier, countIf(active) AS accounts,
-    sumIf(toInt64(round(latest % 4 / 3 * exp2(-((decided_on - intDiv(latest, 4)) / half_life_us)) * 1099511627776)), active) AS asked,
+    sumIf(toInt64(round(latest % 4 / 3 * exp2(-((decided_on - intDiv(latest, 4)) / half_life_us)) * {parts:Float64})), active) AS asked,
     countIf(active AND shown >= toUInt64(need_min_count)) AS needing, max(heard) AS heard_of,
     countIf(active_then) AS active_at_launch, countIf(active_then AND use) AS used
 FROM

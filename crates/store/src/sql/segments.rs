@@ -9,25 +9,26 @@ pub(crate) fn cells(activity_window_days: f64) -> String {
 
 /// A row for each segment and tier; the segment without a name is everybody. An account counts in each of its segments.
 ///
-/// A statement is its time and its importance in one number, and shares are added up in parts of 2⁻⁴⁰: as for the team's sums.
+/// A statement is its time and its importance in one number, and shares are added up in whole parts: as for the team's sums.
 const CELLS: &str = "
 WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of,
     fromUnixTimestamp64Micro({active_after:Int64}, 'UTC') AS active_after
-SELECT segment, tier, countIf(active) AS accounts, countIf(active AND used) AS used_accounts,
+SELECT segment AS whose, tier,
     sumIf(parts, active) AS asked, sumIf(parts, active AND needs) AS both, countIf(active AND needs) AS needing,
     maxIf({demand_weight:Float64} * x + {need_weight:Float64} * needs, active) AS top,
     countIf(active AND stands) AS asking, sumIf(stated, active AND stands) AS requests,
-    countIf(stands AND NOT active AND ever_used) AS lapsed, countIf(stands AND NOT active AND NOT ever_used) AS never_used
+    countIf(stands AND NOT active AND ever_used) AS lapsed, countIf(stands AND NOT active AND NOT ever_used) AS never_used,
+    countIf(active) AS accounts, countIf(active AND was_used) AS used
 FROM
 (
     SELECT arrayJoin(arrayConcat(if(empty(names), ['(none)'], names), [''])) AS segment, tier,
-        active, used, ever_used, stated, latest % 4 > 0 AS stands, shown >= {need_min_count:UInt64} AS needs,
-        toInt64(round(latest % 4 / 3 * exp2(-(({as_of:Int64} - intDiv(latest, 4)) / {half_life_us:Float64})) * 1099511627776)) AS parts,
-        parts / 1099511627776 AS x
+        active, was_used, ever_used, stated, latest % 4 > 0 AS stands, shown >= {need_min_count:UInt64} AS needs,
+        toInt64(round(latest % 4 / 3 * exp2(-(({as_of:Int64} - intDiv(latest, 4)) / {half_life_us:Float64})) * {parts:Float64})) AS parts,
+        parts / {parts:Float64} AS x
     FROM
     (
         SELECT account, max(event) > active_after AS active, max(is_use) AS ever_used,
-            max(is_use AND event > active_after) AS used,
+            max(is_use AND event > active_after) AS was_used,
             max(statement) AS latest, sum(is_stated) AS stated, sum(signals) AS shown
         FROM
         (

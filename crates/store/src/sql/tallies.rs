@@ -113,10 +113,9 @@ pairs AS
 /// What a planner might look for in this question, there is not, and looking takes 8 of 48 ms: no projection serves it, and there are no
 /// statistics and one way to join.
 ///
-/// What a statement counts, x, is in whole parts of 2⁻⁴⁰, as `domain` has it. It is never negative, and its 40 binary places are as
-/// many as 2²³ accounts leave.
+/// What a statement counts, x, is a whole number of `domain::score::PARTS`.
 const SUMS: &str = "
-SELECT slot, tier,
+SELECT slot AS whose, tier,
     sumIf(parts, active) AS asked, sumIf(parts, active AND needs) AS both, countIf(active AND needs) AS needing,
     maxIf({demand_weight:Array(Float64)}[no] * x + {need_weight:Array(Float64)}[no] * needs, active) AS top,
     countIf(active AND stands) AS asking, sumIf(stated, active AND stands) AS requests,
@@ -126,8 +125,8 @@ FROM
 (
     SELECT slot, no, tier, active, ever_used, stated, latest % 4 > 0 AS stands, signals >= {need_min_count:Array(UInt64)}[no] AS needs,
         toInt64(round(latest % 4 / 3 * exp2(-(({as_of:Int64} - intDiv(latest, 4)) / {half_life_us:Array(Float64)}[no]))
-            * 1099511627776)) AS parts,
-        parts / 1099511627776 AS x
+            * {parts:Float64})) AS parts,
+        parts / {parts:Float64} AS x
     FROM pairs INNER JOIN who USING (k1, k2, no)
 )
 GROUP BY slot, tier

@@ -8,7 +8,7 @@ use opentelemetry::trace::SpanContext;
 use super::{Done, Leader, Past, What};
 use crate::{
     clock,
-    compute::{Computed, Outcome},
+    compute::{Computed, Failure, Outcome},
     led::Term,
     publisher::Unpublished,
     ready::{Ready, TooLarge},
@@ -68,7 +68,21 @@ impl Leader {
                     led.push(ready);
                 }
             }
-            Err(error) => self.not_computed(&team, links, &error),
+            Err(Failure::Together) => {
+                self.alone(&team);
+                self.schedule.failed(&team, links);
+            }
+            Err(Failure::Alone(error)) => {
+                self.alone(&team);
+                self.not_computed(&team, links, &error);
+            }
+        }
+    }
+
+    /// The team is asked for alone until it has a ranking again, or it would fail with every batch that it is in.
+    fn alone(&mut self, team: &TeamId) {
+        if let Some(past) = self.past.get_mut(team) {
+            past.rows = u64::MAX;
         }
     }
 
@@ -116,10 +130,6 @@ impl Leader {
     /// One team's failure keeps no other waiting: where ClickHouse is away altogether, looking fails too.
     fn not_computed(&mut self, team: &TeamId, links: Vec<SpanContext>, error: &anyhow::Error) {
         self.schedule.failed(team, links);
-        // It is asked for alone until it has a ranking again, or it would fail with every batch that it is in.
-        if let Some(past) = self.past.get_mut(team) {
-            past.rows = u64::MAX;
-        }
         let Ok(now_s) = clock::now_s() else { return };
         if self.schedule.rest(team, now_s) {
             if error.is::<TooLarge>() {

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    batch::{self, Extent},
+    batch,
     changes::Changes,
     clock,
     compute::{Batch, Computed, Order, WeekAgo, compute},
@@ -45,13 +45,13 @@ use crate::{
 
 /// Snapshots are looked for from so long before now, when a shard is taken over: of older ones our clock is ahead anyway.
 const NEWEST_S: i64 = 60;
-/// Rankings that are computed and not published yet may be so many; then nothing is computed.
-const READY_MAX: usize = 64;
 
 /// Ranks the teams of the shards that the group gives us.
 pub(crate) struct Leader {
     config: RankerConfig,
     store: Store,
+    /// The same with a part of ClickHouse's threads for each question, where several are asked at once.
+    shared: Store,
     publisher: Arc<Publisher>,
     writers: Arc<Writers>,
     holdings: watch::Receiver<Holdings>,
@@ -110,6 +110,7 @@ impl Leader {
         Self {
             trouble: Trouble::new(part, Duration::from_millis(config.poll_ms)),
             config,
+            shared: store.clone(),
             store,
             publisher: Arc::new(publisher),
             writers: Arc::new(writers),
@@ -273,6 +274,8 @@ impl Leader {
             // The place in the changes first, then the teams: what comes between the two is seen twice rather than never.
             let changes = Changes::from_now(self.store.clone()).await?;
             let now_s = clock::now_s()?;
+            self.shared =
+                self.store.on_threads(share(self.store.threads().await?, self.config.ranker_batches_at_once_max));
             for team in self.store.teams().await? {
                 self.schedule.changed(team, None, now_s);
             }
@@ -304,9 +307,9 @@ impl Leader {
             if orders.is_empty() {
                 return;
             }
-            // One alone has all processors; where several go on at once, each has one of them.
+            // One alone has all threads; where several go on at once, each has its part of them.
             let alone = self.batches == 0 && self.queue.is_empty();
-            let store = if alone { self.store.clone() } else { self.store.on_one_thread() };
+            let store = if alone { self.store.clone() } else { self.shared.clone() };
             self.batches += 1;
             self.computing += orders.len();
             let batch = Batch { as_of_s, watermark, orders };
@@ -321,27 +324,24 @@ impl Leader {
 
     /// Begins the teams that are ranked together next.
     fn next_batch(&mut self, as_of_s: i64) -> Vec<((Shard, Term), Order)> {
-        let (limits, mut extent) = (batch::Limits::of(&self.config), Extent::default());
         let ready: usize = self.led.values().map(Led::ready).sum();
-        let mut batch = Vec::new();
-        while self.computing + ready + batch.len() < READY_MAX {
-            let Some(team) = self.queue.pop_front() else { break };
-            let shard = self.schedule.shard(&team);
-            // While a shard's records wait, there is no room for more.
-            let Some(term) = self.led.get(&shard).filter(|led| led.flows()).map(Led::term) else { continue };
-            let past = self.past.get(&team);
-            if !extent.admit(past.map(|past| past.rows), limits) {
-                self.queue.push_front(team);
-                break;
-            }
-            let week_ago = past
-                .map(|past| &past.week_ago)
-                .filter(|week_ago| week_ago.serves(as_of_s, self.config.refresh_s))
-                .cloned();
-            let Some(links) = self.schedule.begin(&team, as_of_s) else { continue };
-            batch.push(((shard, term), Order { team, week_ago, links }));
-        }
-        batch
+        let Some(limits) = batch::Limits::of(&self.config).beside(self.computing + ready) else { return Vec::new() };
+        let (led, schedule, past) = (&self.led, &self.schedule, &self.past);
+        // While a shard's records wait, there is no room for more.
+        let flows = |team: &TeamId| led.get(&schedule.shard(team)).is_some_and(Led::flows);
+        self.queue.retain(|team| flows(team) && schedule.is_due(team, as_of_s));
+        let teams = batch::take(&mut self.queue, limits, |team| past.get(team).map(|past| past.rows));
+        teams.into_iter().filter_map(|team| self.order(team, as_of_s)).collect()
+    }
+
+    /// Begins a team; none if it is not due any more.
+    fn order(&mut self, team: TeamId, as_of_s: i64) -> Option<((Shard, Term), Order)> {
+        let shard = self.schedule.shard(&team);
+        let term = self.led.get(&shard)?.term();
+        let links = self.schedule.begin(&team, as_of_s)?;
+        let week_ago = self.past.get(&team).map(|past| &past.week_ago);
+        let week_ago = week_ago.filter(|week_ago| week_ago.serves(as_of_s, self.config.refresh_s)).cloned();
+        Some(((shard, term), Order { team, week_ago, links }))
     }
 
     /// Begins to publish what is ready, in every shard that is not publishing.
@@ -363,5 +363,23 @@ impl Leader {
         let wait_us = clock::now().map_or(poll_us, |now| poll_us - now.0.rem_euclid(poll_us));
         let aligned = Duration::from_micros(wait_us.unsigned_abs());
         Instant::now() + self.trouble.pause().map_or(aligned, |pause| pause.max(aligned))
+    }
+}
+
+/// The part of ClickHouse's threads that each of so many questions has.
+pub(crate) fn share(threads: u64, at_once: u64) -> u64 {
+    (threads / at_once.max(1)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_that_are_asked_at_once_share_the_threads_and_each_has_one() {
+        assert_eq!(
+            [(2, 2), (2, 1), (32, 2), (2, 8), (0, 0)].map(|(threads, at_once)| share(threads, at_once)),
+            [1, 2, 16, 1, 1]
+        );
     }
 }

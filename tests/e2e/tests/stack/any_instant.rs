@@ -11,7 +11,7 @@ use devstack::Role;
 use domain::{
     assumptions::{Assumptions, TierWeights},
     facts::{Facts, NO_SEGMENT},
-    history::facts_at,
+    history::{Logged, facts_at},
     ids::TeamId,
     ranking::{Confidence, Ranked, Ranking, rank, rank_tallies},
     reading::Reading,
@@ -29,6 +29,8 @@ const HISTORIES: usize = 16;
 const INGESTED_MAX: Duration = Duration::from_secs(180);
 const QUERY_MAX: Duration = Duration::from_secs(60);
 const TOLERANCE: f64 = 1e-9;
+/// Of so many instants all teams are asked about at once.
+const TOGETHER: usize = 6;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sums_rankings_and_facts_of_any_instant_are_those_of_the_pure_functions() {
@@ -83,6 +85,29 @@ async fn sums_rankings_and_facts_of_any_instant_are_those_of_the_pure_functions(
         }
     }
     assert!(seen.every(), "the histories leave something out: {seen:?}");
+    let instants: Vec<Timestamp> = histories.teams.iter().map(|history| history.instants[0]).collect();
+    for as_of in instants.iter().step_by(HISTORIES.div_ceil(TOGETHER)) {
+        assert_together(&store, &log, &histories, *as_of).await;
+    }
+}
+
+/// The rankings of all teams at once, whose windows differ and whose features have the same names, are those of each alone to the last
+/// bit, whatever the order.
+async fn assert_together(store: &Store, log: &[Logged], histories: &Histories, as_of: Timestamp) {
+    let mut teams: Vec<TeamId> =
+        histories.teams.iter().map(|history| TeamId::parse(&history.team).expect("an id")).collect();
+    teams.push(TeamId::parse("nobody-knows-it").expect("an id"));
+    let found = store.rankings(&teams, as_of).await.expect("rankings");
+    assert_eq!(found.len(), teams.len());
+    for (team, together) in teams.iter().zip(&found) {
+        let what = format!("{team} among others as of {as_of}");
+        let alone = store.rankings(std::slice::from_ref(team), as_of).await.expect("a ranking");
+        assert_eq!(format!("{together:?}"), format!("{:?}", alone[0]), "{what}");
+        assert_ranking(&what, together.ranking.clone(), &rank(&facts_at(log, team, as_of), None));
+    }
+    teams.reverse();
+    let reversed = store.rankings(&teams, as_of).await.expect("rankings");
+    assert!(reversed.iter().rev().map(|one| format!("{one:?}")).eq(found.iter().map(|one| format!("{one:?}"))));
 }
 
 /// What the answers had in them: a test of nothing proves nothing.
