@@ -24,4 +24,33 @@ impl Store {
             .param("snapshot", snapshot);
         self.within(async { query.fetch_optional::<String>().await.context("cannot read a snapshot") }).await
     }
+
+    /// Instants and ids of up to `snapshots_max` of the team's snapshots, oldest first, beginning with those of `since`.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer in time, or answers with something else.
+    pub async fn snapshots_since(
+        &self,
+        team: &TeamId,
+        since: Timestamp,
+        snapshots_max: usize,
+    ) -> anyhow::Result<Vec<(Timestamp, String)>> {
+        // A snapshot whose insert was repeated may be there twice.
+        let query = self
+            .at(
+                "SELECT DISTINCT toUnixTimestamp64Micro(rankings.as_of) AS instant, snapshot FROM rankings
+                WHERE team = {team:String} AND rankings.as_of >= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+                ORDER BY instant, snapshot
+                LIMIT {snapshots_max:UInt64}",
+                team,
+                since,
+            )
+            .param("snapshots_max", snapshots_max as u64);
+        let rows = self
+            .within(async {
+                query.fetch_all::<(i64, String)>().await.context("cannot read the snapshots since an instant")
+            })
+            .await?;
+        Ok(rows.into_iter().map(|(as_of, snapshot)| (Timestamp(as_of), snapshot)).collect())
+    }
 }

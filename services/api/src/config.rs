@@ -28,6 +28,9 @@ pub struct ApiConfig {
     /// So many connections are open at once; more wait to be accepted.
     #[arg(id = "api_connections_max", long = "api-connections-max", env = "FLYWHEEL_API_CONNECTIONS_MAX", default_value_t = ApiConfig::default().connections_max)]
     pub connections_max: usize,
+    /// So many streams of rankings are open at once, each on a connection of its own; more get a 503.
+    #[arg(id = "api_streams_max", long = "api-streams-max", env = "FLYWHEEL_API_STREAMS_MAX", default_value_t = ApiConfig::default().streams_max)]
+    pub streams_max: usize,
     /// So many teams' rankings are held; those of further teams are refused and counted.
     #[arg(id = "api_teams_max", long = "api-teams-max", env = "FLYWHEEL_API_TEAMS_MAX", default_value_t = ApiConfig::default().teams_max)]
     pub teams_max: usize,
@@ -46,7 +49,8 @@ impl Default for ApiConfig {
             allow_non_loopback_without_keys: false,
             request_ms_max: 10_000,
             requests_in_flight_max: 1_024,
-            connections_max: 4_096,
+            connections_max: 8_192,
+            streams_max: 6_144,
             teams_max: 10_000,
             snapshots_kept_max: 16,
             computed_in_flight_max: 4,
@@ -71,6 +75,7 @@ impl ApiConfig {
             ("--api-request-ms-max", self.request_ms_max == 0),
             ("--api-requests-in-flight-max", self.requests_in_flight_max == 0),
             ("--api-connections-max", self.connections_max == 0),
+            ("--api-streams-max", self.streams_max == 0),
             ("--api-teams-max", self.teams_max == 0),
             ("--api-snapshots-kept-max", self.snapshots_kept_max == 0),
             ("--api-computed-in-flight-max", self.computed_in_flight_max == 0),

@@ -101,6 +101,9 @@ pub enum Error {
     /// Too many requests at once.
     #[error("too many requests are under way; try again in a second")]
     Overloaded,
+    /// Too many streams at once.
+    #[error("too many streams are open; try again in a second, or ask for the ranking instead")]
+    TooManyStreams,
     /// The answer took too long.
     #[error("no answer was ready within {ms_max} ms")]
     Timeout {
@@ -147,6 +150,7 @@ impl Error {
             Self::HistoryAway => (StatusCode::SERVICE_UNAVAILABLE, "history-away", "History away"),
             Self::Unready(_) => (StatusCode::SERVICE_UNAVAILABLE, "unready", "Not ready"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
+            Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", "Too many streams"),
             Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "timeout", "Timed out"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }

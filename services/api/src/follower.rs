@@ -22,6 +22,7 @@ use wire::topics::RANKINGS;
 
 use crate::{
     metrics::FollowerMetrics,
+    published::Published,
     record::{self, Change},
     store::{Offered, Store},
 };
@@ -173,7 +174,7 @@ impl Follower {
         let ce_type = kit::headers::find(&headers, CE_TYPE);
         let received = Timestamp(message.timestamp().to_millis().unwrap_or_default().saturating_mul(1_000));
         let outcome = match record::read(message.key(), ce_type, message.payload(), received) {
-            Ok(Change::Publish(published)) => match self.store.offer(*published) {
+            Ok(Change::Publish(published)) => match self.offer(*published, message.partition()) {
                 Offered::Taken => "taken",
                 Offered::Older => "older",
                 Offered::TooManyTeams => {
@@ -193,6 +194,16 @@ impl Follower {
             }
         };
         self.metrics.read(outcome);
+    }
+
+    /// Offers a ranking to the store. Until its partition has been read to its end, compaction may have taken some that were
+    /// published before it.
+    fn offer(&self, published: Published, partition: i32) -> Offered {
+        if self.behind.contains_key(&partition) {
+            self.store.offer_unlinked(published)
+        } else {
+            self.store.offer(published)
+        }
     }
 
     /// Passes over a record. Each reason is logged once: the counter tells how often.

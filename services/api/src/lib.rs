@@ -34,6 +34,7 @@ mod routes;
 mod server;
 mod shown;
 pub mod store;
+mod stream;
 mod telemetry;
 pub mod withheld;
 
@@ -75,10 +76,11 @@ pub async fn run_on(
     let store = Arc::new(Store::new(config.teams_max, config.snapshots_kept_max));
     let part = health.part("api");
     metrics::observe(&store);
-    let state = AppState::new(Arc::clone(&store), History::new(kit::clickhouse::client(&clickhouse), &config), health);
+    let history = History::new(kit::clickhouse::client(&clickhouse), &config);
+    let stop = shutdown.child_token();
+    let state = AppState::new(Arc::clone(&store), history, health).stopping(stop.clone());
     tracing::info!(server.address = %listener.local_addr().context("cannot read the listener's address")?, "api is listening");
     // A follower that fails takes the server with it: answers that nothing refreshes must not pass for current ones.
-    let stop = shutdown.child_token();
     let serving = server::serve(listener, router::router(state, &config), config.connections_max, stop.clone());
     let following = async {
         let outcome = follower::run(kafka, store, part, stop.clone()).await;

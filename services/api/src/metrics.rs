@@ -24,6 +24,10 @@ const TEAMS: &str = "flywheel.api.teams";
 const MERGE_CYCLES: &str = "flywheel.api.merge_cycles";
 /// Age of the oldest current ranking.
 const OLDEST_RANKING_AGE: &str = "flywheel.api.oldest_ranking.age";
+/// Open streams.
+const STREAMS: &str = "flywheel.api.streams";
+/// Readers of streams that may have missed something.
+const STREAM_RESETS: &str = "flywheel.api.stream.resets";
 
 fn meter() -> Meter {
     global::meter("flywheel.api")
@@ -72,6 +76,56 @@ pub(crate) struct Active {
 impl Drop for Active {
     fn drop(&mut self) {
         self.counter.add(-1, &self.attributes);
+    }
+}
+
+/// Measurements of the streams.
+#[derive(Debug)]
+pub(crate) struct StreamMetrics {
+    open: UpDownCounter<i64>,
+    resets: Counter<u64>,
+}
+
+impl StreamMetrics {
+    pub(crate) fn new() -> Self {
+        let meter = meter();
+        Self {
+            open: meter
+                .i64_up_down_counter(STREAMS)
+                .with_unit("{stream}")
+                .with_description("Streams of rankings that are open.")
+                .build(),
+            resets: meter
+                .u64_counter(STREAM_RESETS)
+                .with_unit("{event}")
+                .with_description("Readers of streams that started again with the current ranking.")
+                .build(),
+        }
+    }
+
+    /// Counts a stream as open until the guard goes.
+    pub(crate) fn open(&self) -> OpenStream {
+        self.open.add(1, &[]);
+        OpenStream { open: self.open.clone(), resets: self.resets.clone() }
+    }
+}
+
+/// An open stream.
+pub(crate) struct OpenStream {
+    open: UpDownCounter<i64>,
+    resets: Counter<u64>,
+}
+
+impl OpenStream {
+    /// Its reader started again.
+    pub(crate) fn reset(&self) {
+        self.resets.add(1, &[]);
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.open.add(-1, &[]);
     }
 }
 

@@ -3,11 +3,15 @@
 use axum::{body::Bytes, http::HeaderValue};
 use domain::{
     ids::{InvalidId, TeamId},
+    limits::TIME_MIN,
     time::{InvalidTime, Timestamp},
 };
 use wire::ranking::Ranking;
 
-use crate::page::{self, Page};
+use crate::{
+    page::{self, Page},
+    stream::event::Event,
+};
 
 /// A snapshot of one team's ranking, with its first page encoded.
 #[derive(Clone, Debug)]
@@ -17,6 +21,7 @@ pub struct Published {
     snapshot: String,
     ranking: Ranking,
     first_page: Page,
+    event: Event,
 }
 
 /// The ranking cannot be answered from.
@@ -53,7 +58,10 @@ impl Published {
             return Err(Unusable::Segment);
         }
         let first_page = page::published(&ranking, &snapshot, 0, page::ITEMS_DEFAULT).map_err(Unusable::Encode)?;
-        Ok(Self { team, as_of, snapshot, ranking, first_page })
+        let event = Event::published(&snapshot, &first_page.body);
+        // Of the same memory as the event: both are kept for as long as the snapshot.
+        let first_page = Page { body: event.data(), ..first_page };
+        Ok(Self { team, as_of, snapshot, ranking, first_page, event })
     }
 
     /// The ranking itself.
@@ -69,6 +77,11 @@ impl Published {
     /// The instant that the ranking is computed for.
     pub fn as_of(&self) -> Timestamp {
         self.as_of
+    }
+
+    /// The event that tells of it, with its first page.
+    pub(crate) fn event(&self) -> &Event {
+        &self.event
     }
 
     pub(crate) fn team(&self) -> &TeamId {
@@ -97,7 +110,42 @@ impl Published {
     }
 }
 
-fn is_snapshot(snapshot: &str) -> bool {
+/// Whether this can be the id of a snapshot.
+pub(crate) fn is_snapshot(snapshot: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-');
     (1..=128).contains(&snapshot.len()) && snapshot.bytes().all(valid)
+}
+
+/// The instant that a snapshot's id begins with: `20261121T184500Z-1f2e3d4c5b6a` is of 2026-11-21T18:45:00Z. None of an id that
+/// no snapshot can have: there were no events then, or ClickHouse knows no such time.
+pub(crate) fn instant(snapshot: &str) -> Option<Timestamp> {
+    let (instant, _) = snapshot.split_once('-')?;
+    let (date, time) = instant.split_once('T')?;
+    if !(date.is_ascii() && time.is_ascii() && date.len() == 8 && time.len() >= 7) {
+        return None;
+    }
+    let rfc3339 =
+        format!("{}-{}-{}T{}:{}:{}", &date[..4], &date[4..6], &date[6..], &time[..2], &time[2..4], &time[4..]);
+    Timestamp::parse_rfc3339(&rfc3339).ok().filter(|as_of| (TIME_MIN..SNAPSHOTS_END).contains(as_of))
+}
+
+/// No snapshot is of 2200 or later.
+const SNAPSHOTS_END: Timestamp = Timestamp(7_258_118_400_000_000);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_s_id_says_of_which_instant_it_is() {
+        let read = |id| instant(id).map(Timestamp::to_rfc3339);
+        assert_eq!(read("20261121T184500Z-1f2e3d4c5b6a").as_deref(), Some("2026-11-21T18:45:00Z"));
+        for none in ["19991231T235959Z-1", "22000101T000000Z-1", "00010101T000000Z-1"] {
+            assert_eq!(read(none), None, "{none}");
+        }
+        for none in ["", "s1", "20261121T184500Z", "2026-11-21T18:45:00Z-1", "20261121T18é00Z-1", "99999999T999999Z-1"]
+        {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use axum::{
 };
 use domain::ids::TeamId;
 use kit::health::Health;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -24,8 +25,9 @@ use crate::{
     metrics::HttpMetrics,
     problem::Problem,
     published::Published,
-    routes::{diff, features, outcome, portfolio, probes, rankings, teams},
+    routes::{diff, features, outcome, portfolio, probes, rankings, stream, teams},
     store::Store,
+    stream::Streams,
     telemetry,
 };
 
@@ -36,6 +38,8 @@ pub struct AppState {
     pub(crate) history: History,
     pub(crate) health: Health,
     pub(crate) openapi: Bytes,
+    pub(crate) streams: Streams,
+    stopping: CancellationToken,
 }
 
 #[derive(OpenApi)]
@@ -73,6 +77,7 @@ fn readers() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(teams::list))
         .routes(routes!(rankings::current))
+        .routes(routes!(stream::of_rankings))
         .routes(routes!(rankings::snapshot))
         .routes(routes!(diff::between))
         .routes(routes!(features::evidence))
@@ -88,6 +93,7 @@ fn operators() -> OpenApiRouter<AppState> {
 
 /// The whole API as a service.
 pub fn router(state: AppState, config: &ApiConfig) -> Router {
+    let state = AppState { streams: Streams::new(config.streams_max, state.stopping.clone()), ..state };
     let [(open, _), (readers, _), (operators, _)] =
         [open(), readers(), operators()].map(OpenApiRouter::split_for_parts);
     let keyed = readers
@@ -108,7 +114,15 @@ pub fn openapi() -> Vec<u8> {
 impl AppState {
     /// The state of an API that answers from `store` what is current, from `history` what was, and reports `health`.
     pub fn new(store: Arc<Store>, history: History, health: Health) -> Self {
-        Self { store, history, health, openapi: Bytes::from(openapi()) }
+        let stopping = CancellationToken::new();
+        let streams = Streams::new(ApiConfig::default().streams_max, stopping.clone());
+        Self { store, history, health, openapi: Bytes::from(openapi()), streams, stopping }
+    }
+
+    /// The same; its streams end when `stopping` is cancelled.
+    #[must_use]
+    pub fn stopping(self, stopping: CancellationToken) -> Self {
+        Self { stopping, ..self }
     }
 
     /// The team's current ranking.

@@ -1,9 +1,12 @@
 //! The rankings that are answered from: the last few snapshots of every team, in memory.
 //!
-//! Readers share immutable snapshots and hold the lock only to find one; the one writer is the follower.
+//! Readers share immutable snapshots and hold the lock only to find one; the one writer is the follower. Who follows a team
+//! is woken when it changes: see [`following`].
+
+pub(crate) mod following;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     ops::Bound,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -11,6 +14,7 @@ use std::{
 use domain::{ids::TeamId, time::Timestamp};
 
 use crate::published::Published;
+use following::{Link, Rankings};
 
 /// Every team's rankings.
 #[derive(Debug)]
@@ -22,8 +26,9 @@ pub struct Store {
 
 #[derive(Debug, Default)]
 struct Held {
-    /// Oldest first; never empty.
-    teams: BTreeMap<TeamId, VecDeque<Arc<Published>>>,
+    teams: BTreeMap<TeamId, Rankings>,
+    /// Rankings taken so far: each one's number is higher than that of any before it.
+    taken: u64,
     loaded: bool,
 }
 
@@ -44,35 +49,43 @@ impl Store {
         Self { held: RwLock::default(), teams_max, snapshots_kept_max: snapshots_kept_max.max(1) }
     }
 
-    /// Takes a ranking unless a later one of its team is held already.
+    /// Takes a ranking unless a later one of its team is held already. No ranking of its team was published between it and
+    /// the one held last.
     pub fn offer(&self, published: Published) -> Offered {
+        self.take(published, Link::Next)
+    }
+
+    /// [`Store::offer`], where others of its team may have been published since the one held last.
+    pub fn offer_unlinked(&self, published: Published) -> Offered {
+        self.take(published, Link::Unknown)
+    }
+
+    fn take(&self, published: Published, link: Link) -> Offered {
         let mut held = self.write();
-        if let Some(snapshots) = held.teams.get_mut(published.team()) {
-            if let Some(current) = snapshots.back() {
-                if published.as_of() < current.as_of() {
-                    return Offered::Older;
-                }
-                // The same record read again.
-                if published.snapshot() == current.snapshot() {
-                    snapshots.pop_back();
-                }
+        let number = held.taken + 1;
+        let teams = held.teams.len();
+        let (wake, offered) = match held.teams.get_mut(published.team()) {
+            Some(rankings) => rankings.offer(published, link, number, self.snapshots_kept_max),
+            None if teams >= self.teams_max => (None, Offered::TooManyTeams),
+            None => {
+                held.teams.insert(published.team().clone(), Rankings::new(published, number));
+                (None, Offered::Taken)
             }
-            while snapshots.len() >= self.snapshots_kept_max {
-                snapshots.pop_front();
-            }
-            snapshots.push_back(Arc::new(published));
-            return Offered::Taken;
+        };
+        held.taken = number;
+        // Thousands may wake: not with the lock held, which they take.
+        drop(held);
+        if let Some(wake) = wake {
+            wake.send_replace(());
         }
-        if held.teams.len() >= self.teams_max {
-            return Offered::TooManyTeams;
-        }
-        held.teams.insert(published.team().clone(), VecDeque::from([Arc::new(published)]));
-        Offered::Taken
+        offered
     }
 
     /// Forgets a team. Whether it was held.
     pub fn remove(&self, team: &str) -> bool {
-        self.write().teams.remove(team).is_some()
+        let removed = self.write().teams.remove(team);
+        // Whoever follows it wakes as it is dropped, after the lock.
+        removed.is_some()
     }
 
     /// From now on a team that is not held is unknown; before, it may be one that has not been read yet.
@@ -87,22 +100,21 @@ impl Store {
 
     /// The team's current ranking.
     pub fn current(&self, team: &str) -> Option<Arc<Published>> {
-        self.read().teams.get(team)?.back().cloned()
+        Some(self.read().teams.get(team)?.current())
     }
 
     /// A ranking of the team that was current a while ago.
     pub fn snapshot(&self, team: &str, snapshot: &str) -> Option<Arc<Published>> {
         let held = self.read();
-        held.teams.get(team)?.iter().find(|published| published.snapshot() == snapshot).cloned()
+        held.teams.get(team)?.find(snapshot).map(|entry| Arc::clone(&entry.published))
     }
 
     /// Current rankings of up to `limit` teams in the order of their ids, and whether there are more.
     pub(crate) fn teams(&self, after: Option<&TeamId>, limit: usize) -> (Vec<Arc<Published>>, bool) {
         let held = self.read();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest =
-            held.teams.range::<TeamId, _>((from, Bound::Unbounded)).filter_map(|(_, snapshots)| snapshots.back());
-        let page = rest.by_ref().take(limit).cloned().collect();
+        let mut rest = held.teams.range::<TeamId, _>((from, Bound::Unbounded)).map(|(_, rankings)| rankings.current());
+        let page = rest.by_ref().take(limit).collect();
         (page, rest.next().is_some())
     }
 
@@ -118,13 +130,13 @@ impl Store {
 
     /// The oldest instant that a current ranking is of.
     pub(crate) fn oldest_as_of(&self) -> Option<Timestamp> {
-        self.read().teams.values().filter_map(|snapshots| Some(snapshots.back()?.as_of())).min()
+        self.read().teams.values().map(|rankings| rankings.current().as_of()).min()
     }
 
     /// Circles of merged features, over all current rankings.
     pub(crate) fn merge_cycles(&self) -> usize {
         let held = self.read();
-        held.teams.values().filter_map(VecDeque::back).map(|current| current.ranking().merge_cycles.len()).sum()
+        held.teams.values().map(|rankings| rankings.current().ranking().merge_cycles.len()).sum()
     }
 
     // Nothing panics with the lock held, so a poisoned store is as good as another.

@@ -58,12 +58,16 @@ fn new_topic<'a>(topic: &'a str, config: &MigrateConfig) -> NewTopic<'a> {
         .set("message.timestamp.type", "LogAppendTime")
         .set("max.message.bytes", MESSAGE_BYTES_MAX);
     match topic {
-        RANKINGS => base.set("cleanup.policy", "compact"),
+        // Whoever follows the rankings and falls behind by less than this still sees every one.
+        RANKINGS => base.set("cleanup.policy", "compact").set("min.compaction.lag.ms", RANKINGS_WHOLE_MS),
         // What the catalog said at any past instant is needed for ever.
         CATALOG => base.set("cleanup.policy", "delete").set("retention.ms", "-1").set("retention.bytes", "-1"),
         _ => base.set("cleanup.policy", "delete"),
     }
 }
+
+/// Rankings of the last hour are not compacted yet.
+const RANKINGS_WHOLE_MS: &str = "3600000";
 
 /// The topics that exist, once Kafka answers.
 async fn wait_until_up(

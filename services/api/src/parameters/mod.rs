@@ -41,6 +41,10 @@ pub(crate) struct PageQuery {
     pub(crate) cursor: Option<Cursor>,
 }
 
+/// A query that takes no parameters.
+#[derive(Debug)]
+pub(crate) struct NoQuery;
+
 /// How [`Team`] is documented.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -117,6 +121,15 @@ impl<S: Send + Sync> FromRequestParts<S> for TeamSnapshot {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let [team, snapshot] = path(parts, state, ["team", "snapshot"]).await?;
         Ok(Self(id("team", &team).map_err(|error| Error::Parameters(vec![error]))?, snapshot))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        Query::of(parts).finish()?;
+        Ok(Self)
     }
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct OfRanking;
 /// Errors of a team's snapshot.
 pub(crate) struct OfSnapshot;
 
+/// Errors of a stream.
+pub(crate) struct OfStream;
+
 /// Errors of a diff.
 pub(crate) struct OfDiff;
 
@@ -67,6 +70,13 @@ impl IntoResponses for OfList {
 impl IntoResponses for OfRanking {
     fn responses() -> Responses {
         describe(always().into_iter().chain(of_history()).chain([in_future("as_of"), unknown_team(), withheld()]))
+    }
+}
+
+impl IntoResponses for OfStream {
+    fn responses() -> Responses {
+        let unknown = wrong("limit", "is not a parameter of this path; there are none here");
+        describe(always().into_iter().chain([Error::Loading, unknown, unknown_team(), Error::TooManyStreams]))
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod outcome;
 pub(crate) mod portfolio;
 pub(crate) mod probes;
 pub(crate) mod rankings;
+pub(crate) mod stream;
 pub(crate) mod teams;
 
 use axum::{

@@ -8,7 +8,7 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse as _, Response},
 };
-use domain::{ids::TeamId, limits::TIME_MIN, time::Timestamp};
+use domain::{ids::TeamId, time::Timestamp};
 use wire::ranking::Ranking;
 
 use super::tagged;
@@ -21,7 +21,7 @@ use crate::{
         ranking::{RankingQuery, ScopeParams, WhatIfParams},
     },
     problem::responses::{OfRanking, OfSnapshot},
-    published::Published,
+    published::{self, Published},
     router::AppState,
 };
 
@@ -121,7 +121,7 @@ pub(crate) async fn snapshot(
 
 /// A snapshot that is no longer in memory.
 async fn kept(state: &AppState, team: &TeamId, snapshot: String) -> Result<Published, Error> {
-    let document = match instant(&snapshot) {
+    let document = match published::instant(&snapshot) {
         Some(as_of) => state.history.store().snapshot(team, as_of, &snapshot).await,
         None => Ok(None),
     };
@@ -129,38 +129,4 @@ async fn kept(state: &AppState, team: &TeamId, snapshot: String) -> Result<Publi
     let document = document.ok_or_else(|| Error::UnknownSnapshot { team: team.to_string(), snapshot })?;
     let ranking: Ranking = serde_json::from_str(&document).map_err(Error::internal)?;
     Published::new(ranking).map_err(Error::internal)
-}
-
-/// The instant that a snapshot's id begins with: `20261121T184500Z-1f2e3d4c5b6a` is of 2026-11-21T18:45:00Z. None of an id that
-/// no snapshot can have: there were no events then, or ClickHouse knows no such time.
-fn instant(snapshot: &str) -> Option<Timestamp> {
-    let (instant, _) = snapshot.split_once('-')?;
-    let (date, time) = instant.split_once('T')?;
-    if !(date.is_ascii() && time.is_ascii() && date.len() == 8 && time.len() >= 7) {
-        return None;
-    }
-    let rfc3339 =
-        format!("{}-{}-{}T{}:{}:{}", &date[..4], &date[4..6], &date[6..], &time[..2], &time[2..4], &time[4..]);
-    Timestamp::parse_rfc3339(&rfc3339).ok().filter(|as_of| (TIME_MIN..SNAPSHOTS_END).contains(as_of))
-}
-
-/// No snapshot is of 2200 or later.
-const SNAPSHOTS_END: Timestamp = Timestamp(7_258_118_400_000_000);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_snapshot_s_id_says_of_which_instant_it_is() {
-        let read = |id| instant(id).map(Timestamp::to_rfc3339);
-        assert_eq!(read("20261121T184500Z-1f2e3d4c5b6a").as_deref(), Some("2026-11-21T18:45:00Z"));
-        for none in ["19991231T235959Z-1", "22000101T000000Z-1", "00010101T000000Z-1"] {
-            assert_eq!(read(none), None, "{none}");
-        }
-        for none in ["", "s1", "20261121T184500Z", "2026-11-21T18:45:00Z-1", "20261121T18é00Z-1", "99999999T999999Z-1"]
-        {
-            assert_eq!(read(none), None, "{none}");
-        }
-    }
 }

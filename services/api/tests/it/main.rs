@@ -6,6 +6,7 @@ mod follower;
 mod openapi;
 mod operations;
 mod rankings;
+mod stream;
 mod support;
 mod teams;
 mod telemetry;

@@ -13,6 +13,7 @@ use kit::health::Health;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
 use wire::ranking::{
     Confidence, Contributions, Demand, Item, Need, Outside, Parameters, Population, Ranking, Status, TierWeights,
 };
@@ -20,7 +21,9 @@ use wire::ranking::{
 pub(crate) struct Api {
     pub(crate) store: Arc<Store>,
     pub(crate) health: Health,
-    base: String,
+    /// Cancelled, it says that the server is stopping.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) base: String,
     client: reqwest::Client,
     server: AbortHandle,
 }
@@ -34,7 +37,11 @@ impl Drop for Api {
 impl Api {
     /// An API that has read all there is: nothing.
     pub(crate) async fn start() -> Self {
-        let api = Self::start_unloaded(ApiConfig { snapshots_kept_max: 2, ..ApiConfig::default() }).await;
+        Self::start_with(ApiConfig { snapshots_kept_max: 2, ..ApiConfig::default() }).await
+    }
+
+    pub(crate) async fn start_with(config: ApiConfig) -> Self {
+        let api = Self::start_unloaded(config).await;
         api.store.set_loaded();
         api
     }
@@ -44,9 +51,11 @@ impl Api {
         let health = Health::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let router = router(AppState::new(Arc::clone(&store), nowhere(&config), health.clone()), &config);
+        let stopping = CancellationToken::new();
+        let state = AppState::new(Arc::clone(&store), nowhere(&config), health.clone()).stopping(stopping.clone());
+        let router = router(state, &config);
         let server = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
-        Self { store, health, base, client: reqwest::Client::new(), server }
+        Self { store, health, stopping, base, client: reqwest::Client::new(), server }
     }
 
     pub(crate) fn publish(&self, ranking: Ranking) {
