@@ -79,6 +79,13 @@ bench-rank: ## Measure rankings of TEAMS (50) with 1,000, 10,000 and 100,000 acc
 	cargo build --release --locked --package devstack --package rank-bench
 	exec target/release/bench-rank $(if $(TEAMS),--teams $(TEAMS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: bench-api
+bench-api: ## Measure the query API against a bare handler and its own SQL, with STREAMS (5000), in ROUNDS (3) of SECONDS (8)
+	deploy/dev/check-prerequisites --own-stack
+	command -v wrk > /dev/null || { echo "wrk is missing: install it (Debian, Ubuntu: apt-get install wrk)" >&2; exit 1; }
+	cargo build --release --locked --package flywheel --package bench-api
+	exec target/release/bench-api run $(if $(STREAMS),--streams $(STREAMS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
+
 .PHONY: check
 check: ## Check formatting, lints, documentation and dependencies
 	cargo fmt --all --check

@@ -1,23 +1,23 @@
 //! Measures rankings of large teams: how long they take, what ClickHouse reads for them, and how both grow.
 //!
-//! - [`site`]: a ClickHouse of its own, migrated.
-//! - [`world`]: the teams, made in ClickHouse itself. Nothing is measured of how they came there.
+//! - [`rank_bench`]: a ClickHouse of its own, and the teams. Nothing is measured of how they came there.
 //! - [`measure`]: one team after a change, and all teams, through what the ranker runs.
 //! - [`report`]: the table and `target/bench/rank.json`.
 
 mod measure;
-mod process;
 mod report;
-mod site;
-mod world;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
 use clap::{Parser, value_parser};
+use rank_bench::{
+    site::Site,
+    world::{self, Size},
+};
 use ranker::RankerConfig;
 
-use crate::{report::Report, site::Site, world::Size};
+use crate::report::Report;
 
 /// The same as in `flywheel`.
 #[global_allocator]

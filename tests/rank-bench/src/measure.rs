@@ -4,18 +4,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use domain::ids::TeamId;
+use rank_bench::{process::Process, site::Site, world::Size};
 use ranker::{
     RankerConfig,
     rehearsal::{Rehearsal, rehearse},
 };
 use store::Store;
 
-use crate::{
-    process::Process,
-    report::{Cost, SizeReport},
-    site::Site,
-    world::Size,
-};
+use crate::report::{Cost, SizeReport};
 
 const QUERY_MAX: Duration = Duration::from_secs(60);
 /// One changed team is measured so many times a round, each time another one.

@@ -21,13 +21,16 @@ const MERGES_MAX: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The running stack.
-pub(crate) struct Site {
-    stack: Stack,
-    pub(crate) clickhouse: Process,
-    /// With all rights.
-    pub(crate) client: Client,
-    /// With the ranker's.
-    pub(crate) ranker: Client,
+#[derive(Debug)]
+pub struct Site {
+    /// Kafka and ClickHouse.
+    pub stack: Stack,
+    /// ClickHouse's process.
+    pub clickhouse: Process,
+    /// ClickHouse, with all rights.
+    pub client: Client,
+    /// ClickHouse, with the ranker's rights.
+    pub ranker: Client,
 }
 
 impl Site {
@@ -35,7 +38,7 @@ impl Site {
     ///
     /// # Errors
     /// When it does not come up.
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    pub async fn start() -> anyhow::Result<Self> {
         let config = StackConfig::test()?;
         let run = config.folders.run(&config.run);
         let stack = Stack::start(config).await?;
@@ -73,7 +76,7 @@ impl Site {
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub(crate) async fn merges_settled(&self) -> anyhow::Result<()> {
+    pub async fn merges_settled(&self) -> anyhow::Result<()> {
         let began = Instant::now();
         let mut quiet = 0;
         while quiet < 4 && began.elapsed() < MERGES_MAX {
@@ -88,7 +91,7 @@ impl Site {
     ///
     /// # Errors
     /// When a server does not stop in time.
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+    pub async fn stop(self) -> anyhow::Result<()> {
         self.stack.stop().await
     }
 }

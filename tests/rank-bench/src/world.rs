@@ -11,15 +11,16 @@ use crate::site::Site;
 
 /// How many teams, and how large.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Size {
-    pub(crate) teams: u64,
+pub struct Size {
+    /// Teams.
+    pub teams: u64,
     /// Of each team.
-    pub(crate) accounts: u64,
+    pub accounts: u64,
 }
 
 impl Size {
     /// The ids of its teams.
-    pub(crate) fn team_ids(self) -> impl Iterator<Item = String> {
+    pub fn team_ids(self) -> impl Iterator<Item = String> {
         (0..self.teams).map(move |number| format!("team-{}-{number}", self.accounts))
     }
 }
@@ -89,7 +90,7 @@ const BLOCK_ROWS: &str = "1048576";
 ///
 /// # Errors
 /// When ClickHouse refuses.
-pub(crate) async fn make_customers(site: &Site, accounts: u64) -> anyhow::Result<()> {
+pub async fn make_customers(site: &Site, accounts: u64) -> anyhow::Result<()> {
     site.client.query(CUSTOMERS).param("customers", 2 * accounts).execute().await.context("cannot make customers")
 }
 
@@ -97,7 +98,7 @@ pub(crate) async fn make_customers(site: &Site, accounts: u64) -> anyhow::Result
 ///
 /// # Errors
 /// When ClickHouse refuses.
-pub(crate) async fn make_teams(site: &Site, size: Size) -> anyhow::Result<()> {
+pub async fn make_teams(site: &Site, size: Size) -> anyhow::Result<()> {
     let tables = [
         ("teams", TEAM, 1),
         ("features", FEATURES, 28),
