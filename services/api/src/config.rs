@@ -25,12 +25,21 @@ pub struct ApiConfig {
     /// So many requests are worked on at once; more get a 503.
     #[arg(id = "api_requests_in_flight_max", long = "api-requests-in-flight-max", env = "FLYWHEEL_API_REQUESTS_IN_FLIGHT_MAX", default_value_t = ApiConfig::default().requests_in_flight_max)]
     pub requests_in_flight_max: usize,
-    /// So many connections are open at once; more wait to be accepted.
+    /// So many connections are open at once; for one more, the one on which nothing has been answered for longest is closed.
     #[arg(id = "api_connections_max", long = "api-connections-max", env = "FLYWHEEL_API_CONNECTIONS_MAX", default_value_t = ApiConfig::default().connections_max)]
     pub connections_max: usize,
     /// So many streams of rankings are open at once, each on a connection of its own; more get a 503.
     #[arg(id = "api_streams_max", long = "api-streams-max", env = "FLYWHEEL_API_STREAMS_MAX", default_value_t = ApiConfig::default().streams_max)]
     pub streams_max: usize,
+    /// The head of a request, from its first byte (of the first one from the connection's beginning), arrives within so many milliseconds.
+    #[arg(id = "api_head_ms_max", long = "api-head-ms-max", env = "FLYWHEEL_API_HEAD_MS_MAX", default_value_t = ApiConfig::default().head_ms_max)]
+    pub head_ms_max: u64,
+    /// A connection is kept for the next request for so many milliseconds.
+    #[arg(id = "api_idle_ms_max", long = "api-idle-ms-max", env = "FLYWHEEL_API_IDLE_MS_MAX", default_value_t = ApiConfig::default().idle_ms_max)]
+    pub idle_ms_max: u64,
+    /// A client that takes nothing of its answer for so many milliseconds is cut.
+    #[arg(id = "api_write_ms_max", long = "api-write-ms-max", env = "FLYWHEEL_API_WRITE_MS_MAX", default_value_t = ApiConfig::default().write_ms_max)]
+    pub write_ms_max: u64,
     /// So many teams' rankings are held; those of further teams are refused and counted.
     #[arg(id = "api_teams_max", long = "api-teams-max", env = "FLYWHEEL_API_TEAMS_MAX", default_value_t = ApiConfig::default().teams_max)]
     pub teams_max: usize,
@@ -51,6 +60,9 @@ impl Default for ApiConfig {
             requests_in_flight_max: 1_024,
             connections_max: 8_192,
             streams_max: 6_144,
+            head_ms_max: 10_000,
+            idle_ms_max: 60_000,
+            write_ms_max: 30_000,
             teams_max: 10_000,
             snapshots_kept_max: 16,
             computed_in_flight_max: 4,
@@ -76,6 +88,9 @@ impl ApiConfig {
             ("--api-requests-in-flight-max", self.requests_in_flight_max == 0),
             ("--api-connections-max", self.connections_max == 0),
             ("--api-streams-max", self.streams_max == 0),
+            ("--api-head-ms-max", self.head_ms_max == 0),
+            ("--api-idle-ms-max", self.idle_ms_max == 0),
+            ("--api-write-ms-max", self.write_ms_max == 0),
             ("--api-teams-max", self.teams_max == 0),
             ("--api-snapshots-kept-max", self.snapshots_kept_max == 0),
             ("--api-computed-in-flight-max", self.computed_in_flight_max == 0),

@@ -80,6 +80,14 @@ pub enum Error {
         /// The longest that is taken.
         bytes_max: usize,
     },
+    /// The request's headers are too many or too long.
+    #[error("a request may have {headers_max} headers of {bytes_max} bytes together, names and values")]
+    HeadersTooLarge {
+        /// The most that are taken.
+        headers_max: usize,
+        /// The most bytes that are taken.
+        bytes_max: usize,
+    },
     /// The request has a body that is too long.
     #[error("a request's body may have {bytes_max} bytes; no path here reads one")]
     BodyTooLarge {
@@ -144,6 +152,9 @@ impl Error {
             Self::UnknownSnapshot { .. } => (StatusCode::NOT_FOUND, "unknown-snapshot", "Unknown snapshot"),
             Self::Parameters(_) => (StatusCode::BAD_REQUEST, "invalid-parameters", "Invalid parameters"),
             Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "URI too long"),
+            Self::HeadersTooLarge { .. } => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "Headers too large")
+            }
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
             Self::Loading => (StatusCode::SERVICE_UNAVAILABLE, "loading", "Still loading"),
             Self::Withheld(_) => (StatusCode::FORBIDDEN, "withheld", "Withheld"),

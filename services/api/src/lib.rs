@@ -31,7 +31,7 @@ pub mod published;
 mod record;
 pub mod router;
 mod routes;
-mod server;
+pub mod server;
 mod shown;
 pub mod store;
 mod stream;
@@ -78,10 +78,10 @@ pub async fn run_on(
     metrics::observe(&store);
     let history = History::new(kit::clickhouse::client(&clickhouse), &config);
     let stop = shutdown.child_token();
-    let state = AppState::new(Arc::clone(&store), history, health).stopping(stop.clone());
+    let state = AppState::new(Arc::clone(&store), history, health);
     tracing::info!(server.address = %listener.local_addr().context("cannot read the listener's address")?, "api is listening");
     // A follower that fails takes the server with it: answers that nothing refreshes must not pass for current ones.
-    let serving = server::serve(listener, router::router(state, &config), config.connections_max, stop.clone());
+    let serving = server::serve(listener, state, &config, stop.clone());
     let following = async {
         let outcome = follower::run(kafka, store, part, stop.clone()).await;
         stop.cancel();

@@ -18,6 +18,14 @@ const URI_BYTES_MAX: usize = 8 * 1024;
 /// The longest body that a client may announce. No path reads one, so this only keeps clients from sending in vain.
 const BODY_BYTES_MAX: u64 = 64 * 1024;
 
+/// So many headers a request may have, and so many bytes of names and values in them. The server itself refuses 100 headers and
+/// a head of 32 KiB, without a body.
+const HEADERS_MAX: usize = 64;
+const HEADERS_BYTES_MAX: usize = 16 * 1024;
+
+/// Who asks whether the process is alive and ready is answered however busy it is: it would else be killed for being busy.
+const PROBES: [&str; 2] = ["/livez", "/readyz"];
+
 /// The limits in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
@@ -42,6 +50,14 @@ pub(crate) async fn enforce(State(limits): State<Limits>, request: Request, next
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(Error::BodyTooLarge { bytes_max: BODY_BYTES_MAX });
+    }
+    let headers = request.headers();
+    let headers_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > HEADERS_MAX || headers_bytes > HEADERS_BYTES_MAX {
+        return Err(Error::HeadersTooLarge { headers_max: HEADERS_MAX, bytes_max: HEADERS_BYTES_MAX });
+    }
+    if PROBES.contains(&request.uri().path()) {
+        return Ok(next.run(request).await);
     }
     let _permit = limits.in_flight.try_acquire().map_err(|_| Error::Overloaded)?;
     tokio::time::timeout(Duration::from_millis(limits.request_ms_max), next.run(request))

@@ -20,6 +20,10 @@ use crate::store::Store;
 const RANKINGS_READ: &str = "flywheel.api.rankings.read";
 /// Teams whose ranking is held.
 const TEAMS: &str = "flywheel.api.teams";
+/// Open connections.
+const CONNECTIONS: &str = "flywheel.api.connections";
+/// Connections that are open no longer, by why.
+const CONNECTIONS_CLOSED: &str = "flywheel.api.connections.closed";
 /// Circles of merged features.
 const MERGE_CYCLES: &str = "flywheel.api.merge_cycles";
 /// Age of the oldest current ranking.
@@ -126,6 +130,42 @@ impl OpenStream {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         self.open.add(-1, &[]);
+    }
+}
+
+/// Measurements of connections.
+#[derive(Debug)]
+pub(crate) struct ConnectionMetrics {
+    open: UpDownCounter<i64>,
+    closed: Counter<u64>,
+}
+
+impl ConnectionMetrics {
+    pub(crate) fn new() -> Self {
+        let meter = meter();
+        Self {
+            open: meter
+                .i64_up_down_counter(CONNECTIONS)
+                .with_unit("{connection}")
+                .with_description("Connections to the API that are open.")
+                .build(),
+            closed: meter
+                .u64_counter(CONNECTIONS_CLOSED)
+                .with_unit("{connection}")
+                .with_description("Connections to the API that were closed, by why.")
+                .build(),
+        }
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn opened(&self) {
+        self.open.add(1, &[]);
+    }
+
+    /// One has ended; `why` is one of a few fixed words.
+    pub(crate) fn closed(&self, why: &'static str) {
+        self.open.add(-1, &[]);
+        self.closed.add(1, &[KeyValue::new("flywheel.reason", why)]);
     }
 }
 

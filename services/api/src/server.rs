@@ -1,75 +1,96 @@
-//! The HTTP/1.1 server: so many connections at once, each with a deadline for sending its request, and a graceful end.
+//! The HTTP/1.1 server: a seat for so many connections, each with deadlines for its own side of the conversation, and a
+//! graceful end.
+//!
+//! Nobody can hold a seat by doing nothing. A connection on which nothing is being answered (idle, in the middle of a
+//! request's head, in a TLS handshake) makes room for a new one when all seats are taken, the longest such first; so does
+//! one whose client does not take its answer. There is no limit per address: behind a balancer all clients have one.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
+    rt::TokioIo,
+    server::graceful::{GracefulShutdown, Watcher},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    task::JoinSet,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// A client must send a request's head within this time; an idle connection is closed after it too.
-const REQUEST_HEAD_MAX: Duration = Duration::from_secs(60);
+use crate::{
+    ApiConfig,
+    router::{self, AppState},
+};
+
+mod answered;
+mod refusal;
+mod seat;
+mod seats;
+mod socket;
+mod watched;
+
+use refusal::Refusals;
+use seat::{Patience, Seat};
+use seats::Seats;
+use watched::Watched;
+
+/// A request's head that does not fit into this is refused without a body (431), and memory for a connection's unread bytes
+/// ends here. Larger than what [`limits`](crate::limits) lets through, so that most who send too much are told so in full.
+const READ_BUFFER_BYTES_MAX: usize = 32 * 1024;
 
 /// The accept loop rests this long when the process is out of files or the like.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// On shutdown the requests under way get this long: a client that stopped reading must not hold up the process.
+/// On shutdown the requests under way get this long.
 const DRAIN_MAX: Duration = Duration::from_secs(12);
 
-/// Serves `router` until `shutdown`, then lets the requests under way finish. A connection that fails takes nothing
-/// with it.
-pub(crate) async fn serve(listener: TcpListener, router: Router, connections_max: usize, shutdown: CancellationToken) {
-    let permits = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
+/// On shutdown a request's head that has begun gets this long.
+const DRAIN_HEAD_MAX: Duration = Duration::from_secs(2);
+
+/// Serves the API until `shutdown`; then ends streams, lets the requests under way finish and cuts what does not. A
+/// connection that fails takes nothing with it.
+pub async fn serve(listener: TcpListener, state: AppState, config: &ApiConfig, shutdown: CancellationToken) {
+    let router = router::router(state.stopping(shutdown.clone()), config);
+    let mut seats = Seats::new(config.connections_max, Patience::of(config));
+    let mut refusals = Refusals::default();
     let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(REQUEST_HEAD_MAX);
     loop {
-        // Those that ended; the semaphore bounds how many can be waiting here.
-        while connections.try_join_next().is_some() {}
-        let accepted = async {
-            let permit = Arc::clone(&permits).acquire_owned().await.map_err(io::Error::other)?;
-            Ok::<_, io::Error>((listener.accept().await?.0, permit))
-        };
-        let (stream, permit) = tokio::select! {
+        let stream = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accepted => match accepted {
-                Ok(accepted) => accepted,
+            () = seats.keep() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    tracing::warn!(%error, connections = seats.len(), "cannot accept a connection");
+                    // If it is for want of files, those of somebody who does nothing are the ones to close.
+                    seats.free(1);
                     tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;
                 }
             },
         };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(without_delay(stream)), service));
-        connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection failed");
-            }
-            drop(permit);
-        });
+        if !seats.has_room() {
+            refusals.tell(stream);
+            continue;
+        }
+        let seat = Seat::new();
+        seats.seat(Arc::clone(&seat), converse(stream, seat, router.clone(), graceful.watcher()));
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_MAX, graceful.shutdown()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "connections did not finish in time and are cut");
+    seats.hurry(DRAIN_HEAD_MAX);
+    let ended = async { tokio::join!(graceful.shutdown(), seats.all_ended()) };
+    if tokio::time::timeout(DRAIN_MAX, ended).await.is_err() {
+        tracing::warn!(connections = seats.len(), "connections did not finish in time and are cut");
     }
-    connections.shutdown().await;
 }
 
-fn without_delay(stream: TcpStream) -> TcpStream {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
+/// Reads requests and answers them until either side has enough.
+async fn converse(stream: TcpStream, seat: Arc<Seat>, router: axum::Router, graceful: Watcher) {
+    socket::prepare(&stream);
+    let service = answered::service(router, Arc::clone(&seat));
+    let mut http = http1::Builder::new();
+    // The seat keeps the time: hyper's own would start a timer for every request, and cannot tell idle from slow.
+    http.max_buf_size(READ_BUFFER_BYTES_MAX).header_read_timeout(None);
+    let connection = http.serve_connection(TokioIo::new(Watched::new(stream, seat)), service);
+    if let Err(error) = graceful.watch(connection).await {
+        tracing::debug!(%error, "a connection failed");
     }
-    stream
 }

@@ -159,10 +159,11 @@ fn unknown_team() -> Error {
     Error::UnknownTeam { team: "dynamo".to_owned() }
 }
 
-fn always() -> [Error; 5] {
+fn always() -> [Error; 6] {
     [
         Error::BodyTooLarge { bytes_max: 65_536 },
         Error::UriTooLong { bytes_max: 8_192 },
+        Error::HeadersTooLarge { headers_max: 64, bytes_max: 16_384 },
         Error::Internal,
         Error::Overloaded,
         Error::Timeout { ms_max: 10_000 },

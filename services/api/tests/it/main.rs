@@ -1,5 +1,6 @@
 //! The API over real HTTP.
 
+mod attacks;
 mod breaking;
 mod errors;
 mod follower;

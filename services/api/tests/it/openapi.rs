@@ -43,6 +43,7 @@ async fn every_answer_is_described_with_an_example() {
     }
     let expected = [
         "body-too-large",
+        "headers-too-large",
         "history-away",
         "internal",
         "invalid-parameters",

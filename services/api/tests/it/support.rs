@@ -1,18 +1,19 @@
 //! An API on a port of its own, with rankings put straight into its store.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use api::{
     ApiConfig,
     history::History,
     published::Published,
-    router::{AppState, router},
+    router::AppState,
+    server,
     store::{Offered, Store},
 };
 use kit::health::Health;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
-use tokio::{net::TcpListener, task::AbortHandle};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use wire::ranking::{
     Confidence, Contributions, Demand, Item, Need, Outside, Parameters, Population, Ranking, Status, TierWeights,
@@ -21,11 +22,12 @@ use wire::ranking::{
 pub(crate) struct Api {
     pub(crate) store: Arc<Store>,
     pub(crate) health: Health,
-    /// Cancelled, it says that the server is stopping.
+    /// Cancelled, the server stops.
     pub(crate) stopping: CancellationToken,
+    pub(crate) address: SocketAddr,
     pub(crate) base: String,
     client: reqwest::Client,
-    server: AbortHandle,
+    server: JoinHandle<()>,
 }
 
 impl Drop for Api {
@@ -50,12 +52,19 @@ impl Api {
         let store = Arc::new(Store::new(config.teams_max, config.snapshots_kept_max));
         let health = Health::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
         let stopping = CancellationToken::new();
-        let state = AppState::new(Arc::clone(&store), nowhere(&config), health.clone()).stopping(stopping.clone());
-        let router = router(state, &config);
-        let server = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
-        Self { store, health, stopping, base, client: reqwest::Client::new(), server }
+        let state = AppState::new(Arc::clone(&store), nowhere(&config), health.clone());
+        let stop = stopping.clone();
+        let server = tokio::spawn(async move { server::serve(listener, state, &config, stop).await });
+        let base = format!("http://{address}");
+        Self { store, health, stopping, address, base, client: reqwest::Client::new(), server }
+    }
+
+    /// Asks the server to stop, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.stopping.cancel();
+        (&mut self.server).await.unwrap();
     }
 
     pub(crate) fn publish(&self, ranking: Ranking) {

@@ -1,0 +1,8 @@
+//! What somebody could try who does not mean well, through real sockets. Whatever it is, it ends, and the next client is served.
+
+mod bodies;
+mod crowds;
+mod heads;
+mod paths;
+mod readers;
+mod wire;
