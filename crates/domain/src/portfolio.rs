@@ -46,8 +46,8 @@ pub struct TeamPortfolio {
     pub launches: Vec<Wanted>,
     /// How much of that was wanted.
     pub wanted: WantedShares,
-    /// How well its rankings foretold what would be used of it; none where it launched more than is judged at once.
-    pub foresight: Option<Foresight>,
+    /// How well its rankings foretold what would be used of it.
+    pub foresight: Foresight,
 }
 
 /// How many launches had been wanted before.
@@ -77,7 +77,7 @@ impl TeamPortfolio {
         ranking: &Ranking,
         first_max: usize,
         mut launches: Vec<Wanted>,
-        foresight: Option<Foresight>,
+        foresight: Foresight,
     ) -> Self {
         launches
             .sort_by(|a, b| (a.launch.launched_at, &a.launch.feature).cmp(&(b.launch.launched_at, &b.launch.feature)));

@@ -3,7 +3,7 @@
 //! Of each launch only the score before and the share that used it count, so that no ranking has to be made: ClickHouse adds up a
 //! handful of launches with each question.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use anyhow::{Context as _, bail};
 use clickhouse::Row;
@@ -25,7 +25,7 @@ use serde::Deserialize;
 use crate::{
     Store,
     arrays::Array,
-    outcome::{Past, counting_for},
+    outcome::{OUTCOMES_MAX, Past, counting_for},
     rows::tier,
     sql::foresight::{WINDOW_DAYS_MIN, foretold},
     sums::of_parts,
@@ -54,12 +54,12 @@ struct Decision<'a> {
 }
 
 impl Store {
-    /// How well the team's rankings foretold what would be used of its launches up to `as_of`. Everything up to `seen_through`
-    /// has been seen: `as_of`, or the watermark if that is earlier.
+    /// How well the team's rankings foretold what would be used of its launches up to `as_of`; of more than
+    /// [`OUTCOMES_MAX`](crate::OUTCOMES_MAX) that can be judged, of the newest. Everything up to `seen_through` has been seen: `as_of`, or
+    /// the watermark if that is earlier.
     ///
     /// # Errors
-    /// [`TooLarge`](crate::TooLarge) where there are more than [`OUTCOMES_MAX`](crate::OUTCOMES_MAX) launches; when ClickHouse does not answer in time, or answers
-    /// with something else.
+    /// When ClickHouse does not answer in time, or answers with something else.
     pub async fn foresight(
         &self,
         team: &TeamId,
@@ -75,9 +75,7 @@ impl Store {
         past: &Past,
         seen_through: Timestamp,
     ) -> anyhow::Result<Foresight> {
-        past.check_launches()?;
-        let over = |launch: &&Launch| horizons(launch.launched_at).last().is_some_and(|(_, end)| *end <= seen_through);
-        let launches: Vec<&Launch> = past.launches.iter().filter(over).collect();
+        let launches = newest_over(&past.launches, seen_through, OUTCOMES_MAX as usize);
         let mut judged = Vec::with_capacity(launches.len());
         for launches in launches.chunks(LAUNCHES_AT_ONCE) {
             let decisions: Vec<Decision<'_>> = launches
@@ -100,7 +98,13 @@ impl Store {
         }
         let about = Launches::of(past, decisions);
         let last = decisions.iter().map(|decision| decision.launch.launched_at).max().unwrap_or(past.as_of);
-        let query = self.at_with(&foretold(shortest_days), team, last, &about.arrays()).param("parts", PARTS);
+        let began = about.active_after.iter().chain(&about.active_then_after).min().copied().unwrap_or(i64::MIN);
+        let query = self
+            .at_with(&foretold(shortest_days), team, last, &about.arrays())
+            .param("active_after_first", began)
+            .param("launched_at_first", about.launched_at.iter().min().copied().unwrap_or(i64::MIN))
+            .param("used_until_last", about.used_until.iter().max().copied().unwrap_or(i64::MAX))
+            .param("parts", PARTS);
         let rows = self
             .within(async {
                 query.fetch_all::<ForetoldRow>().await.context("cannot read what was foretold of launches")
@@ -133,6 +137,16 @@ impl Store {
         }
         Ok(judged)
     }
+}
+
+/// Of the launches whose horizons are over, the newest, so many at most; in their order.
+fn newest_over(launches: &[Launch], seen_through: Timestamp, launches_max: usize) -> Vec<&Launch> {
+    let over = |launch: &&Launch| horizons(launch.launched_at).last().is_some_and(|(_, end)| *end <= seen_through);
+    let mut newest: Vec<&Launch> = launches.iter().filter(over).collect();
+    newest.sort_by_key(|launch| (Reverse(launch.launched_at), &launch.feature));
+    newest.truncate(launches_max);
+    newest.sort_by_key(|launch| &launch.feature);
+    newest
 }
 
 impl Decision<'_> {
@@ -178,6 +192,7 @@ struct Launches {
     used_until: Vec<i64>,
     wanted: Vec<String>,
     used: Vec<String>,
+    used_features: Vec<String>,
 }
 
 impl Launches {
@@ -198,12 +213,14 @@ impl Launches {
             launches.used_until.push(used_until.0);
             let of_place = |name: String| format!("{place}/{name}");
             launches.wanted.extend(counting_for(catalog, &launch.feature).into_iter().map(of_place));
-            launches.used.extend(past.counting_for(&launch.feature).into_iter().map(of_place));
+            let used = past.counting_for(&launch.feature);
+            launches.used_features.extend(used.iter().cloned());
+            launches.used.extend(used.into_iter().map(of_place));
         }
         launches
     }
 
-    fn arrays(&self) -> [(&'static str, Array<'_>); 11] {
+    fn arrays(&self) -> [(&'static str, Array<'_>); 12] {
         [
             ("places", Array::Places(&self.places)),
             ("decided_on", Array::Integers(&self.decided_on)),
@@ -216,6 +233,34 @@ impl Launches {
             ("used_until", Array::Integers(&self.used_until)),
             ("wanted", Array::Ids(&self.wanted)),
             ("used", Array::Ids(&self.used)),
+            ("used_features", Array::Ids(&self.used_features)),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ids::FeatureId;
+
+    use super::*;
+
+    #[test]
+    fn of_more_launches_than_are_judged_the_newest_are() {
+        let day = |day: i64| Timestamp(0).plus_micros(day * MICROS_PER_DAY as i64);
+        let launch = |feature: &str, launched_at| Launch {
+            feature: FeatureId::parse(feature).unwrap(),
+            title: String::new(),
+            launched_at,
+            building_at: None,
+            live: true,
+        };
+        let launches =
+            [launch("a", day(3)), launch("b", day(1)), launch("c", day(3)), launch("d", day(2)), launch("e", day(9))];
+        let judged = |launches_max| {
+            // Twenty-eight days after the third, and not after the ninth.
+            let judged = newest_over(&launches, day(3 + 28), launches_max);
+            judged.iter().map(|launch| launch.feature.to_string()).collect::<String>()
+        };
+        assert_eq!([5, 4, 3, 2, 1].map(judged), ["abcd", "abcd", "acd", "ac", "a"]);
     }
 }

@@ -52,12 +52,6 @@ impl Past {
         Catalog::from_events(team, as_of, self.definitions.iter().filter(|event| event.time <= as_of).cloned())
     }
 
-    /// That there are not more launches than are computed at once.
-    pub(crate) fn check_launches(&self) -> Result<(), TooLarge> {
-        let too_large = TooLarge { what: "launches", rows_max: OUTCOMES_MAX };
-        if self.launches.len() > OUTCOMES_MAX as usize { Err(too_large) } else { Ok(()) }
-    }
-
     /// The features whose events count for this one. Of those that the catalog does not know, none is merged.
     pub(crate) fn counting_for(&self, feature: &FeatureId) -> Vec<String> {
         counting_for(&self.catalog, feature)
@@ -92,7 +86,9 @@ impl Store {
         seen_through: Timestamp,
     ) -> anyhow::Result<Vec<Outcome>> {
         let past = self.past(team, as_of).await?;
-        past.check_launches()?;
+        if past.launches.len() > OUTCOMES_MAX as usize {
+            return Err(TooLarge { what: "launches", rows_max: OUTCOMES_MAX }.into());
+        }
         let mut outcomes = Vec::with_capacity(past.launches.len());
         for launch in &past.launches {
             outcomes.push(self.outcome_of(team, &past, launch, seen_through).await?);
@@ -104,7 +100,7 @@ impl Store {
     /// its launches; none if it was not launched, or is merged into another.
     ///
     /// # Errors
-    /// As for [`Store::foresight`].
+    /// When ClickHouse does not answer in time, or answers with something else.
     pub async fn outcome(
         &self,
         team: &TeamId,

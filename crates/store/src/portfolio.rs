@@ -75,16 +75,10 @@ impl Store {
     ) -> anyhow::Result<TeamPortfolio> {
         let past = self.past(&team, as_of).await?;
         let assumptions = Assumptions::of(past.catalog.parameters());
-        let foresight = async {
-            match past.check_launches() {
-                Ok(()) => self.foresight_of(&team, &past, seen_through).await.map(Some),
-                Err(TooLarge { .. }) => Ok(None),
-            }
-        };
         let (tallies, wanted, foresight) = tokio::try_join!(
             self.tallies(&team, as_of, None, &past.catalog, &assumptions),
             self.wanted_of(&team, &past),
-            foresight,
+            self.foresight_of(&team, &past, seen_through),
         )?;
         let ranking = rank_tallies(&tallies, &past.catalog, &assumptions.parameters);
         let name = past.catalog.team.as_ref().map(|team| team.name.to_string());

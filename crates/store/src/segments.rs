@@ -2,7 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Store, TooLarge, arrays::Array, outcome::counting_for, rows::tier, sql::segments::cells, sums::SumsRow};
+use crate::{
+    Store, TooLarge,
+    arrays::Array,
+    outcome::counting_for,
+    rows::tier,
+    sql::segments::{cells, within},
+    sums::SumsRow,
+};
 use anyhow::Context as _;
 use domain::{
     assumptions::{Assumptions, TierWeights},
@@ -93,6 +100,34 @@ impl Store {
         let own: Vec<String> =
             catalog.team.iter().flat_map(|team| team.segments.iter().map(ToString::to_string)).collect();
         SideBySide::new(&rows, feature, &own, &assumptions.tier_weights)
+    }
+}
+
+impl Store {
+    /// Each two segments of which all active accounts of the first are in the second too. Those without any segment are in no other.
+    ///
+    /// # Errors
+    /// [`TooLarge`] where there are more than [`SEGMENT_ROWS_MAX`] of them; when ClickHouse does not answer in time, or answers with
+    /// something else.
+    pub async fn segments_within(
+        &self,
+        team: &TeamId,
+        as_of: Timestamp,
+        activity_window_days: f64,
+    ) -> anyhow::Result<Vec<(String, String)>> {
+        let query = self
+            .at(&within(activity_window_days), team, as_of)
+            .param("active_after", as_of.minus_days(activity_window_days).0)
+            .param("rows_max", SEGMENT_ROWS_MAX + 1);
+        let rows = self
+            .within(async {
+                query.fetch_all::<(String, String)>().await.context("cannot read which segments lie within others")
+            })
+            .await?;
+        if rows.len() > SEGMENT_ROWS_MAX as usize {
+            return Err(TooLarge { what: "segments", rows_max: SEGMENT_ROWS_MAX }.into());
+        }
+        Ok(rows)
     }
 }
 

@@ -95,7 +95,7 @@ pub struct Cohort {
 /// How well rankings foretold what would be used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Foresight {
-    /// Launches that could be judged.
+    /// Launches that could be judged, the newest 500 at most.
     pub launches: u64,
     /// Their pairs, without those that were used by the same share of accounts.
     pub pairs: u64,

@@ -41,8 +41,8 @@ pub struct TeamPortfolio {
     pub launches: Vec<Launch>,
     /// How much of that had been wanted.
     pub wanted: Wanted,
-    /// How well its rankings foretold what would be used of it; `null` where it launched more than 500 features.
-    pub foresight: Option<Foresight>,
+    /// How well its rankings foretold what would be used of it; of more than 500 launches, of the newest.
+    pub foresight: Foresight,
 }
 
 /// A feature near the top of a team's ranking.
@@ -123,7 +123,7 @@ impl TeamPortfolio {
             first: team.first.iter().map(First::computed).collect(),
             launches: team.launches.iter().map(Launch::computed).collect(),
             wanted: Wanted::computed(&team.wanted),
-            foresight: team.foresight.as_ref().map(Foresight::computed),
+            foresight: Foresight::computed(&team.foresight),
         }
     }
 }

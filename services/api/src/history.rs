@@ -10,9 +10,11 @@ use std::{
 
 use domain::{
     assumptions::Assumptions,
+    catalog::Catalog,
     ids::TeamId,
     limits::TIME_MIN,
     ranking::{Ranking, rank_tallies},
+    tally::Tallies,
     time::{MICROS_PER_SECOND, Timestamp},
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -22,7 +24,7 @@ use crate::{
     ApiConfig,
     error::{Error, ParameterError},
     parameters::ranking::{Question, contradictions},
-    withheld::{self, Counted},
+    withheld::{self, Counted, Counts},
 };
 
 /// `rank_change_7d` compares with the ranking of so many days earlier.
@@ -158,17 +160,68 @@ impl Turn<'_> {
         let catalog = self.store.catalog(team, as_of).await.map_err(away)?;
         let assumptions =
             question.what_if.apply(&catalog.parameters()).map_err(|problems| contradictions(&problems))?;
-        let all = async {
-            match segment {
-                Some(_) => self.store.active(team, as_of, assumptions.parameters.activity_window_days).await.map(Some),
-                None => Ok(None),
-            }
+        let (tallies, whole, usual) = tokio::try_join!(
+            self.store.tallies(team, as_of, segment, &catalog, &assumptions),
+            self.whole(team, as_of, question, &catalog, &assumptions),
+            self.usual(team, as_of, question, &catalog),
+        )
+        .map_err(away)?;
+        let asked = match whole {
+            Whole::Asked => Counts::of_all(&tallies),
+            Whole::Sums(team) => Counts::of_segment(&tallies, &team),
+            Whole::Accounts(accounts) => Counts::of_segment_among(&tallies, accounts),
         };
-        let (tallies, all) =
-            tokio::try_join!(self.store.tallies(team, as_of, segment, &catalog, &assumptions), all).map_err(away)?;
-        let counted = Counted { all: all.unwrap_or(tallies.accounts), ..Counted::whole(&tallies) };
-        Ok(Ranked { ranking: rank_tallies(&tallies, &catalog, &assumptions.parameters), assumptions, counted })
+        let ranking = rank_tallies(&tallies, &catalog, &assumptions.parameters);
+        Ok(Ranked { ranking, assumptions, counted: Counted { asked, usual } })
     }
+
+    /// The team of the segment that is asked for, as far as it has to be known.
+    async fn whole(
+        &self,
+        team: &TeamId,
+        as_of: Timestamp,
+        question: &Question,
+        catalog: &Catalog,
+        assumptions: &Assumptions,
+    ) -> anyhow::Result<Whole> {
+        if question.segment.is_none() {
+            return Ok(Whole::Asked);
+        }
+        if withheld::singles_out_tiers(&question.what_if) {
+            let sums = self.store.tallies(team, as_of, None, catalog, assumptions).await?;
+            return Ok(Whole::Sums(Box::new(sums)));
+        }
+        let window_days = assumptions.parameters.activity_window_days;
+        Ok(Whole::Accounts(self.store.active(team, as_of, window_days).await?))
+    }
+
+    /// Who is active in the team's own activity window, where another is assumed.
+    async fn usual(
+        &self,
+        team: &TeamId,
+        as_of: Timestamp,
+        question: &Question,
+        catalog: &Catalog,
+    ) -> anyhow::Result<Option<Counts>> {
+        if question.what_if.activity_window_days.is_none() {
+            return Ok(None);
+        }
+        let usual = Assumptions::of(catalog.parameters());
+        let all = self.store.tallies(team, as_of, None, catalog, &usual).await?;
+        let Some(segment) = question.segment.as_deref() else { return Ok(Some(Counts::of_all(&all))) };
+        let of_segment = self.store.tallies(team, as_of, Some(segment), catalog, &usual).await?;
+        Ok(Some(Counts::of_segment(&of_segment, &all)))
+    }
+}
+
+/// What is known of the team of a segment.
+enum Whole {
+    /// It is what is asked for.
+    Asked,
+    /// Its sums, as those of the segment.
+    Sums(Box<Tallies>),
+    /// How many of its accounts are active.
+    Accounts(u64),
 }
 
 fn now() -> Timestamp {

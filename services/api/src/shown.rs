@@ -1,6 +1,8 @@
 //! What of a feature's evidence is shown to those without the right to the accounts behind it: nothing of fewer than
 //! [`ACCOUNTS_SHOWN_MIN`](crate::withheld::ACCOUNTS_SHOWN_MIN) of them. Whose request it was, and in which words, is not shown at all.
 
+use std::collections::HashMap;
+
 use domain::{catalog::Parameters, ids::FeatureId, tally::Tallies};
 use wire::{
     evidence::{Durations, Experience, Judged, Numbers, Operation, Said, SegmentCell, Signal, TierCell},
@@ -10,11 +12,25 @@ use wire::{
 
 use crate::withheld::{enough, few};
 
-/// The numbers of each segment.
-pub(crate) fn segments(evidence: &::store::Evidence) -> Vec<SegmentCell> {
+/// Whether a segment may lie within another one that has a few more accounts.
+pub(crate) fn may_lie_within(evidence: &::store::Evidence) -> bool {
+    let mut accounts: Vec<u64> =
+        evidence.side_by_side.segments.iter().map(|cell| cell.tallies.accounts).filter(|of| enough(*of)).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    accounts.windows(2).any(|pair| few(pair[1] - pair[0]))
+}
+
+/// The numbers of each segment. All accounts of the first of `within` are in the second.
+pub(crate) fn segments(evidence: &::store::Evidence, within: &[(String, String)]) -> Vec<SegmentCell> {
     let cells = &evidence.side_by_side.segments;
     let accounts: Vec<u64> = cells.iter().map(|cell| cell.tallies.accounts).collect();
-    let shown = shown_segments(&accounts, evidence.side_by_side.all.accounts);
+    let places: HashMap<&str, usize> =
+        cells.iter().zip(0..).map(|(cell, place)| (cell.segment.as_str(), place)).collect();
+    let place = |segment: &String| places.get(segment.as_str()).copied();
+    let within: Vec<(usize, usize)> =
+        within.iter().filter_map(|(inner, outer)| place(inner).zip(place(outer))).collect();
+    let shown = shown_segments(&accounts, &within, evidence.side_by_side.all.accounts);
     let cells = cells.iter().zip(shown).map(|(cell, shown)| SegmentCell {
         segment: cell.segment.clone(),
         own: cell.own,
@@ -24,10 +40,18 @@ pub(crate) fn segments(evidence: &::store::Evidence) -> Vec<SegmentCell> {
 }
 
 /// Whether each of some cells that may overlap is shown, of `all` accounts. Neither one alone, nor those that are shown together,
-/// leave only a few: what is known of all would tell those.
-fn shown_segments(accounts: &[u64], all: u64) -> Vec<bool> {
+/// leave only a few: what is known of all would tell those. Nor does one that lies within another one that is shown.
+fn shown_segments(accounts: &[u64], within: &[(usize, usize)], all: u64) -> Vec<bool> {
     let mut shown: Vec<bool> =
         accounts.iter().map(|accounts| enough(*accounts) && !few(all.saturating_sub(*accounts))).collect();
+    // The largest first: what is hidden itself gives nothing away of those within it.
+    let mut within = within.to_vec();
+    within.sort_by_key(|(inner, outer)| std::cmp::Reverse((accounts[*inner], accounts[*outer])));
+    for (inner, outer) in within {
+        if shown[outer] && few(accounts[outer].saturating_sub(accounts[inner])) {
+            shown[inner] = false;
+        }
+    }
     loop {
         let together: u64 =
             accounts.iter().zip(&shown).filter(|(_, shown)| **shown).map(|(accounts, _)| accounts).sum();
@@ -146,12 +170,27 @@ mod tests {
 
     #[test]
     fn segments_that_leave_a_few_accounts_are_not_shown() {
-        assert_eq!(shown_segments(&[50, 40, 10], 100), [true, true, true]);
-        assert_eq!(shown_segments(&[97, 50], 100), [false, true], "the others are three");
-        assert_eq!(shown_segments(&[100, 50], 100), [true, true], "there are no others");
-        assert_eq!(shown_segments(&[57, 40, 3], 100), [true, false, false], "the two leave the third");
-        assert_eq!(shown_segments(&[60, 60, 3], 100), [true, true, false], "they overlap");
-        assert_eq!(shown_segments(&[2, 1], 3), [false, false]);
+        assert_eq!(shown_segments(&[50, 40, 10], &[], 100), [true, true, true]);
+        assert_eq!(shown_segments(&[97, 50], &[], 100), [false, true], "the others are three");
+        assert_eq!(shown_segments(&[100, 50], &[], 100), [true, true], "there are no others");
+        assert_eq!(shown_segments(&[57, 40, 3], &[], 100), [true, false, false], "the two leave the third");
+        assert_eq!(shown_segments(&[60, 60, 3], &[], 100), [true, true, false], "they overlap");
+        assert_eq!(shown_segments(&[2, 1], &[], 3), [false, false]);
+    }
+
+    #[test]
+    fn a_segment_that_lies_within_a_shown_one_of_a_few_accounts_more_is_not_shown() {
+        let shown = |accounts: &[u64], within: &[(usize, usize)]| shown_segments(accounts, within, 200);
+        assert_eq!(shown(&[47, 50], &[(0, 1)]), [false, true]);
+        assert_eq!(shown(&[47, 50], &[]), [true, true], "they only overlap");
+        assert_eq!(shown(&[45, 50], &[(0, 1)]), [true, true]);
+        assert_eq!(shown(&[50, 50], &[(0, 1), (1, 0)]), [true, true], "they are the same");
+        assert_eq!(
+            shown(&[44, 47, 50], &[(0, 1), (0, 2), (1, 2)]),
+            [true, false, true],
+            "what is hidden tells nothing"
+        );
+        assert_eq!(shown_segments(&[94, 97], &[(0, 1)], 100), [true, false], "the larger one is hidden already");
     }
 
     #[test]

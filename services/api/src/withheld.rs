@@ -43,31 +43,85 @@ pub enum Withheld {
         /// So many accounts must be active in each tier, or none.
         accounts_min: u64,
     },
-    /// Those of the few that are active in the window assumed.
+    /// Those of the few that are active in the window assumed, or in it and not in the team's own, or the other way round.
     #[error(
-        "fewer than {accounts_min} accounts are active in the activity window assumed; their numbers are not shown"
+        "fewer than {accounts_min} accounts are active in the activity window assumed, or in one of it and the team's own only; \
+         their numbers would be told and are not shown"
     )]
     Window {
-        /// So many accounts must be active in it.
+        /// So many accounts must be active in it, and in one of the two only, or none.
         accounts_min: u64,
     },
 }
 
-/// The accounts that an answer is made of.
+/// The accounts that an answer is made of, and those that others would be told by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
-    /// Those active in the segment asked for; all, where none is.
-    pub(crate) accounts: u64,
-    /// Those of each tier.
-    pub(crate) tiers: [u64; 3],
-    /// The team's active accounts, in the segment and outside it.
-    pub(crate) all: u64,
+    /// As the question is asked.
+    pub(crate) asked: Counts,
+    /// As it would be with the team's own activity window, where another is assumed.
+    pub(crate) usual: Option<Counts>,
 }
 
-impl Counted {
-    /// Of all accounts that are active.
-    pub(crate) fn whole(tallies: &Tallies) -> Self {
-        Self { accounts: tallies.accounts, tiers: tallies.tiers, all: tallies.accounts }
+/// Active accounts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    /// Those in the segment asked for; all, where none is.
+    pub(crate) inside: Group,
+    /// Those that are not in it.
+    pub(crate) outside: Group,
+}
+
+/// How many accounts there are of a kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Group {
+    accounts: u64,
+    /// Of each tier; none where no answer that they are needed for is asked.
+    tiers: [u64; 3],
+}
+
+impl Counts {
+    /// Of a question for all accounts.
+    pub(crate) fn of_all(tallies: &Tallies) -> Self {
+        Self { inside: Group::of(tallies), outside: Group::default() }
+    }
+
+    /// Of a question for a segment, whose sums these are, of a team whose sums those are.
+    pub(crate) fn of_segment(tallies: &Tallies, team: &Tallies) -> Self {
+        let (inside, all) = (Group::of(tallies), Group::of(team));
+        Self { inside, outside: all.without(&inside) }
+    }
+
+    /// Of a question for a segment, whose sums these are, where so many accounts of the team are active.
+    pub(crate) fn of_segment_among(tallies: &Tallies, all: u64) -> Self {
+        let outside = Group { accounts: all.saturating_sub(tallies.accounts), tiers: [0; 3] };
+        Self { inside: Group::of(tallies), outside }
+    }
+
+    fn groups(&self) -> [&Group; 2] {
+        [&self.inside, &self.outside]
+    }
+}
+
+impl Group {
+    fn of(tallies: &Tallies) -> Self {
+        Self { accounts: tallies.accounts, tiers: tallies.tiers }
+    }
+
+    fn without(&self, other: &Self) -> Self {
+        let mut tiers = self.tiers;
+        tiers.iter_mut().zip(other.tiers).for_each(|(tier, other)| *tier = tier.saturating_sub(other));
+        Self { accounts: self.accounts.saturating_sub(other.accounts), tiers }
+    }
+
+    /// Whether only a few are in the one and not in the other, of which one is a part of the other.
+    fn differs_by_few(&self, other: &Self) -> bool {
+        few(self.accounts.abs_diff(other.accounts))
+    }
+
+    /// Whether only a few of a tier are.
+    fn differs_by_few_of_a_tier(&self, other: &Self) -> bool {
+        self.tiers.into_iter().zip(other.tiers).any(|(accounts, others)| few(accounts.abs_diff(others)))
     }
 }
 
@@ -75,17 +129,24 @@ impl Counted {
 pub(crate) fn check(segment: Option<&str>, what_if: &WhatIf, counted: &Counted) -> Result<(), Withheld> {
     let accounts_min = ACCOUNTS_SHOWN_MIN;
     if let Some(segment) = segment {
-        if !enough(counted.accounts) {
+        if !enough(counted.asked.inside.accounts) {
             return Err(Withheld::Segment { segment: segment.to_owned(), accounts_min });
         }
-        if few(counted.all.saturating_sub(counted.accounts)) {
+        if few(counted.asked.outside.accounts) {
             return Err(Withheld::Rest { segment: segment.to_owned(), accounts_min });
         }
     }
-    if what_if.activity_window_days.is_some() && few(counted.accounts) {
-        return Err(Withheld::Window { accounts_min });
+    if let Some(usual) = &counted.usual {
+        let tiers = singles_out_tiers(what_if);
+        let differ = |(asked, usual): (&Group, &Group)| {
+            asked.differs_by_few(usual) || (tiers && asked.differs_by_few_of_a_tier(usual))
+        };
+        if few(counted.asked.inside.accounts) || counted.asked.groups().into_iter().zip(usual.groups()).any(differ) {
+            return Err(Withheld::Window { accounts_min });
+        }
     }
-    if singles_out_tiers(what_if) && counted.tiers.into_iter().any(few) {
+    let few_of_a_tier = |group: &Group| group.tiers.into_iter().any(few);
+    if singles_out_tiers(what_if) && counted.asked.groups().into_iter().any(few_of_a_tier) {
         return Err(Withheld::Tier { accounts_min });
     }
     Ok(())
@@ -101,8 +162,8 @@ pub(crate) fn few(accounts: u64) -> bool {
     accounts > 0 && !enough(accounts)
 }
 
-/// Whether tiers weigh other than usual. What they weigh usually is in every published ranking, and tells nothing more.
-fn singles_out_tiers(what_if: &WhatIf) -> bool {
+/// Whether tiers weigh other than usual, so that those of the accounts outside a segment have to be known too. What they weigh usually is in every published ranking, and tells nothing more.
+pub(crate) fn singles_out_tiers(what_if: &WhatIf) -> bool {
     let usual = TierWeights::default();
     let differs = |weight: Option<f64>, usual: f64| weight.is_some_and(|weight| weight != usual);
     differs(what_if.tier_weight_standard, usual.standard)
@@ -114,8 +175,14 @@ fn singles_out_tiers(what_if: &WhatIf) -> bool {
 mod tests {
     use super::*;
 
+    /// Of a segment with so many accounts in a team with so many, all of the same tier.
+    fn counts(accounts: u64, all: u64) -> Counts {
+        let group = |accounts| Group { accounts, tiers: [accounts, 0, 0] };
+        Counts { inside: group(accounts), outside: group(all - accounts) }
+    }
+
     fn counted(accounts: u64, all: u64) -> Counted {
-        Counted { accounts, tiers: [accounts, 0, 0], all }
+        Counted { asked: counts(accounts, all), usual: None }
     }
 
     #[test]
@@ -134,29 +201,75 @@ mod tests {
         }
     }
 
-    #[test]
-    fn other_tier_weights_are_for_tiers_of_many_accounts_or_of_none() {
-        let single_out = WhatIf {
+    fn single_out() -> WhatIf {
+        WhatIf {
             tier_weight_standard: Some(0.0),
             tier_weight_growth: Some(0.0),
             tier_weight_enterprise: Some(1.0),
             ..WhatIf::default()
-        };
+        }
+    }
+
+    fn of_tiers(tiers: [u64; 3]) -> Group {
+        Group { accounts: tiers.iter().sum(), tiers }
+    }
+
+    #[test]
+    fn other_tier_weights_are_for_tiers_of_many_accounts_or_of_none() {
         let usual = WhatIf { tier_weight_enterprise: Some(3.0), demand_weight: Some(0.5), ..WhatIf::default() };
-        let of = |tiers: [u64; 3]| Counted { accounts: tiers.iter().sum(), tiers, all: tiers.iter().sum() };
         for (tiers, withheld) in [([90, 10, 1], true), ([90, 4, 10], true), ([90, 0, 5], false), ([0, 0, 0], false)] {
+            let asked = Counts { inside: of_tiers(tiers), outside: Group::default() };
+            let counted = Counted { asked, usual: None };
             let expected = if withheld { Err(Withheld::Tier { accounts_min: 5 }) } else { Ok(()) };
-            assert_eq!(check(None, &single_out, &of(tiers)), expected, "{tiers:?}");
-            assert_eq!(check(None, &usual, &of(tiers)), Ok(()), "{tiers:?}");
+            assert_eq!(check(None, &single_out(), &counted), expected, "{tiers:?}");
+            assert_eq!(check(None, &usual, &counted), Ok(()), "{tiers:?}");
         }
     }
 
     #[test]
-    fn an_activity_window_that_leaves_a_few_is_not_assumed() {
-        let short = WhatIf { activity_window_days: Some(0.01), ..WhatIf::default() };
-        assert_eq!(check(None, &short, &counted(1, 1)), Err(Withheld::Window { accounts_min: 5 }));
-        assert_eq!(check(None, &short, &counted(0, 0)), Ok(()));
+    fn with_other_tier_weights_a_segment_leaves_no_few_of_a_tier_either() {
+        for (inside, outside, withheld) in
+            [([50, 8, 6], [50, 8, 2], true), ([50, 8, 2], [50, 8, 6], true), ([50, 8, 6], [50, 0, 6], false)]
+        {
+            let asked = Counts { inside: of_tiers(inside), outside: of_tiers(outside) };
+            let counted = Counted { asked, usual: None };
+            let expected = if withheld { Err(Withheld::Tier { accounts_min: 5 }) } else { Ok(()) };
+            assert_eq!(check(Some("s"), &single_out(), &counted), expected, "{inside:?} and {outside:?}");
+            assert_eq!(check(Some("s"), &WhatIf::default(), &counted), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_activity_window_that_leaves_a_few_or_leaves_a_few_out_is_not_assumed() {
+        let other = WhatIf { activity_window_days: Some(0.01), ..WhatIf::default() };
+        let refused = Err(Withheld::Window { accounts_min: 5 });
+        for ((accounts, all), (usual, usual_all), expected) in [
+            ((1, 1), (20, 20), refused.clone()),
+            ((0, 0), (20, 20), Ok(())),
+            ((20, 20), (20, 20), Ok(())),
+            ((17, 17), (20, 20), refused.clone()),
+            ((23, 23), (20, 20), refused.clone()),
+            ((15, 15), (20, 20), Ok(())),
+            // Of a segment, and of those outside it.
+            ((20, 50), (23, 60), refused.clone()),
+            ((20, 50), (30, 63), refused),
+            ((20, 50), (30, 70), Ok(())),
+        ] {
+            let segment = (accounts != all).then_some("s");
+            let counted = Counted { asked: counts(accounts, all), usual: Some(counts(usual, usual_all)) };
+            assert_eq!(check(segment, &other, &counted), expected, "{accounts} of {all}, else {usual} of {usual_all}");
+        }
         // Of its own a team may have so few.
         assert_eq!(check(None, &WhatIf::default(), &counted(1, 1)), Ok(()));
+    }
+
+    #[test]
+    fn with_other_tier_weights_an_activity_window_leaves_out_no_few_of_a_tier() {
+        let other = WhatIf { activity_window_days: Some(30.0), ..WhatIf::default() };
+        let of = |tiers| Counts { inside: of_tiers(tiers), outside: Group::default() };
+        let counted = Counted { asked: of([40, 8, 6]), usual: Some(of([50, 8, 9])) };
+        assert_eq!(check(None, &other, &counted), Ok(()), "what ten and three did is in one sum");
+        let other = WhatIf { activity_window_days: Some(30.0), ..single_out() };
+        assert_eq!(check(None, &other, &counted), Err(Withheld::Window { accounts_min: 5 }));
     }
 }

@@ -102,13 +102,13 @@ fn columns(portfolio: &Portfolio, ink: Ink) -> Vec<Column> {
             1,
             of_team(&|team| format!("{}/{}", team.wanted.asked.count, team.wanted.needed.count)),
         ),
-        Column::number("foretold", 1, of_team(&|team| foretold(team.foresight.as_ref()))),
+        Column::number("foretold", 1, of_team(&|team| foretold(&team.foresight))),
     ]
 }
 
 /// The share of pairs of launches that the team's rankings had in the right order; a dot where there are too few to say.
-fn foretold(foresight: Option<&Foresight>) -> String {
-    foresight.and_then(|found| found.share).map_or_else(|| "·".to_owned(), |share| format!("{:.0}%", share * 100.0))
+fn foretold(foresight: &Foresight) -> String {
+    foresight.share.map_or_else(|| "·".to_owned(), |share| format!("{:.0}%", share * 100.0))
 }
 
 fn rank(first: &First) -> String {
@@ -156,14 +156,14 @@ mod tests {
             listed: 2,
             first,
             wanted: Wanted { asked: share(1, launches.len() as u64), needed: share(0, launches.len() as u64) },
-            foresight: (confidence == Confidence::Ok).then(|| Foresight {
+            foresight: Foresight {
                 launches: 7,
                 pairs: 21,
                 in_order: 17.0,
-                share: Some(17.0 / 21.0),
+                share: (confidence == Confidence::Ok).then_some(17.0 / 21.0),
                 chance_low: Some(0.12),
                 chance_high: Some(0.88),
-            }),
+            },
             launches,
         };
         Portfolio {

@@ -275,8 +275,15 @@ fn a_portfolio_tells_which_launches_were_wanted() {
     };
     let eks = TeamId::parse("eks").expect("an id");
     let teams = vec![
-        TeamPortfolio::new(eks, None, &ranking, 5, vec![wanted(9, 3, 0)], None),
-        TeamPortfolio::new(team(), Some("DynamoDB"), &ranking, 1, vec![wanted(5, 2, 9), wanted(7, 3, 2)], None),
+        TeamPortfolio::new(eks, None, &ranking, 5, vec![wanted(9, 3, 0)], foresight(&[])),
+        TeamPortfolio::new(
+            team(),
+            Some("DynamoDB"),
+            &ranking,
+            1,
+            vec![wanted(5, 2, 9), wanted(7, 3, 2)],
+            foresight(&[]),
+        ),
     ];
     let portfolio = portfolio(teams);
     let [dynamodb, eks] = &portfolio.teams[..] else { panic!("two teams") };

@@ -13,7 +13,8 @@ pub(crate) fn foretold(activity_window_days: f64) -> String {
 }
 
 /// A row for each launch and tier. `wanted` has `place/feature` for each launch and name that counted for it when it was decided on,
-/// `used` for each one whose uses count for it now.
+/// `used` for each one whose uses count for it now, and `used_features` has those without the place. Usage that ended before the first
+/// window or launch began, and uses before the first launch or after the last horizon, would change nothing and are not read.
 const SUMS: &str = "
 WITH arrayZip({places:Array(UInt32)}, {decided_on:Array(Int64)}, {active_after:Array(Int64)}, {need_after:Array(Int64)},
         {half_life_us:Array(Float64)}, {need_min_count:Array(Int64)}, {launched_at:Array(Int64)},
@@ -42,6 +43,7 @@ FROM
 
 const EVENTS: &str = "
             WHERE team = {team:String} AND first <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+                AND toUnixTimestamp64Micro(last) > {active_after_first:Int64}
             UNION ALL
             SELECT account, toUnixTimestamp64Micro(time), toUnixTimestamp64Micro(time), toString(requests.feature),
                 toUnixTimestamp64Micro(time) * 4 + toInt8(importance), toUInt64(0)
@@ -58,7 +60,9 @@ const EVENTS: &str = "
         (
             SELECT account, toString(usage_days.feature) AS feature, toUnixTimestamp64Micro(first) AS opened,
                 toUnixTimestamp64Micro(last) AS closed
-            FROM usage_days WHERE team = {team:String}
+            FROM usage_days
+            WHERE team = {team:String} AND feature IN {used_features:Array(String)}
+                AND toUnixTimestamp64Micro(last) > {launched_at_first:Int64} AND toUnixTimestamp64Micro(first) <= {used_until_last:Int64}
         ) AS uses
         ARRAY JOIN launches AS launch
         WHERE closed > launch.7 AND opened <= launch.9 AND concat(toString(launch.1), '/', feature) IN {used:Array(String)}

@@ -64,6 +64,54 @@ GROUP BY segment, tier
 ORDER BY segment, tier
 LIMIT {rows_max:UInt32}";
 
+/// Which segments lie within others, with an activity window of so many days.
+pub(crate) fn within(activity_window_days: f64) -> String {
+    [WITHIN, used(activity_window_days), EVENTS, OF_SEGMENTS].concat()
+}
+
+/// A row for each two segments of which all active accounts of the one are in the other.
+const WITHIN: &str = "
+WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of,
+    fromUnixTimestamp64Micro({active_after:Int64}, 'UTC') AS active_after
+SELECT inner, outer
+FROM
+(
+    SELECT inner, outer, both, maxIf(both, inner = outer) OVER (PARTITION BY inner) AS size
+    FROM
+    (
+        SELECT inner, outer, count() AS both
+        FROM
+        (
+            SELECT names, inner
+            FROM
+            (
+                SELECT account
+                FROM
+                (";
+
+const OF_SEGMENTS: &str = "
+                )
+                GROUP BY account
+                HAVING max(event) > active_after
+            ) AS seen
+            INNER JOIN
+            (
+                SELECT account, CAST(segments, 'Array(String)') AS names
+                FROM accounts
+                WHERE time <= as_of
+                ORDER BY account DESC, time DESC, source DESC, id DESC
+                LIMIT 1 BY account
+            ) AS defined USING (account)
+            ARRAY JOIN names AS inner
+        )
+        ARRAY JOIN names AS outer
+        GROUP BY inner, outer
+    )
+)
+WHERE inner != outer AND both = size
+ORDER BY inner, outer
+LIMIT {rows_max:UInt32}";
+
 #[cfg(test)]
 mod tests {
     use domain::facts::NO_SEGMENT;

@@ -127,7 +127,7 @@ pub(crate) fn portfolio() -> Portfolio {
                 needed: true,
             }],
             wanted: all(),
-            foresight: Some(foresight()),
+            foresight: foresight(),
         }],
     }
 }

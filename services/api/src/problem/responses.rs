@@ -91,8 +91,7 @@ impl IntoResponses for OfDiff {
 impl IntoResponses for OfOutcome {
     fn responses() -> Responses {
         let not_launched = Error::NotLaunched { team: "dynamodb".to_owned(), feature: "multi-region".to_owned() };
-        let too_much = too_much("launches", ::store::OUTCOMES_MAX);
-        let errors = [in_future("as_of"), unknown_team(), not_launched, too_much];
+        let errors = [in_future("as_of"), unknown_team(), not_launched];
         describe(always().into_iter().chain(of_history()).chain(errors))
     }
 }

@@ -68,6 +68,11 @@ pub(crate) async fn evidence(
     if !found.known {
         return Err(Error::UnknownFeature { team: team.to_string(), feature: feature.to_string() });
     }
+    let window_days = assumptions.parameters.activity_window_days;
+    let within = match shown::may_lie_within(&found) {
+        true => turn.store.segments_within(&team, at, window_days).await.map_err(away)?,
+        false => Vec::new(),
+    };
     let place = place(ranking, &found.feature);
     Ok(Json(Evidence {
         team: team.to_string(),
@@ -82,7 +87,7 @@ pub(crate) async fn evidence(
         population: ranking.population.clone(),
         listed: place.map(|(listed, _)| listed),
         item: place.map(|(_, item)| item.clone()),
-        segments: shown::segments(&found),
+        segments: shown::segments(&found, &within),
         tiers: shown::tiers(&found),
         signals: shown::signals(&found.signals),
         experience: shown::experience(&experience),

@@ -9,9 +9,9 @@ use domain::{
     diff::{Ends, Switch, diff},
     foresight::foresight,
     history::{Logged, comparison, facts_at, facts_under, outcomes_at},
-    ids::TeamId,
+    ids::{FeatureId, TeamId},
     ranking::{Ranking, rank, rank_under},
-    tally::tally_under,
+    tally::{tally, tally_under},
     time::Timestamp,
 };
 use e2e::EVENT_ROWS;
@@ -77,6 +77,7 @@ async fn answers_of_any_instant_are_those_of_the_pure_functions() {
     assert_diff(&flywheel, &log, &id, Ends { from: earlier, to: later }).await;
     outcomes(&flywheel, &log, &id, now).await;
     evidence(&flywheel, &team, later, &at(later, None)).await;
+    evidence_of_what_is_published(&flywheel, &team, &at(later, None).items[0].feature).await;
     kept(&flywheel, &team).await;
 
     let portfolio = twice(&flywheel, &format!("/v1/portfolio?as_of={later}")).await;
@@ -197,6 +198,25 @@ async fn kept(flywheel: &Flywheel, team: &str) {
     assert_eq!((&last["snapshot"], &last["place"]["rank"]), (&current["snapshot"], &json!(1)));
 }
 
+/// Without an instant, evidence is of what is published: of its instant, with the place that it has there.
+async fn evidence_of_what_is_published(flywheel: &Flywheel, team: &str, feature: &FeatureId) {
+    let path = format!("/v1/teams/{team}/features/{feature}");
+    let (status, answer) = flywheel.get(&path).await;
+    assert_eq!(status, 200, "{answer}");
+    let snapshot = answer["snapshot"].as_str().unwrap();
+    let (_, published) = flywheel.get(&format!("/v1/teams/{team}/rankings/{snapshot}?limit=200")).await;
+    for part in ["as_of", "data_through", "parameters", "population"] {
+        assert_eq!(answer[part], published[part], "{part}");
+    }
+    let items = published["items"].as_array().unwrap();
+    assert_eq!(Some(&answer["item"]), items.iter().find(|item| item["feature"] == feature.as_str()));
+    let (_, computed) = flywheel.get(&format!("{path}?as_of={}", answer["as_of"].as_str().unwrap())).await;
+    assert_eq!(computed["snapshot"], Value::Null);
+    for part in ["segments", "tiers", "signals", "experience", "latest_requests"] {
+        assert_eq!(answer[part], computed[part], "{part}");
+    }
+}
+
 async fn refusals(flywheel: &Flywheel, team: &str, now: Timestamp) {
     let before = twice(flywheel, &format!("/v1/teams/{team}/rankings?as_of=2001-02-03T04:05:06Z")).await;
     assert_eq!(
@@ -252,6 +272,24 @@ async fn withheld(flywheel: &Flywheel, log: &[Logged], team: &TeamId, as_of: Tim
         }
     }
     assert!(tiers > 0 && rest > 0, "nothing was to be withheld: {tiers} tiers, {rest} segments");
+
+    // Of a window that is a little longer or shorter than the team's own, the published ranking tells who was left out or taken in.
+    let usual = tally(&facts_at(log, team, as_of), None).accounts;
+    let (mut told, mut many) = (0, 0);
+    for window_days in (1..=360).map(|halves| f64::from(halves) / 2.0) {
+        let window = WhatIf { activity_window_days: Some(window_days), ..WhatIf::default() };
+        let assumptions = window.apply(&facts_at(log, team, as_of).catalog.parameters()).unwrap();
+        let facts = facts_under(log, team, as_of, Some(&assumptions.parameters));
+        let accounts = tally_under(&facts, None, &assumptions).accounts;
+        let withheld = few(accounts) || few(accounts.abs_diff(usual));
+        let seen = if withheld { &mut told } else { &mut many };
+        if *seen < 3 {
+            let path = format!("/v1/teams/{team}/rankings?as_of={as_of}&activity_window_days={window_days}");
+            assert_eq!(flywheel.get(&path).await.0, if withheld { 403 } else { 200 }, "{accounts}, else {usual}");
+            *seen += 1;
+        }
+    }
+    assert!(told > 0 && many > 0, "windows that tell of a few: {told}, of many: {many}");
 }
 
 /// The commands draw what the API answers, without colours where there is no terminal.

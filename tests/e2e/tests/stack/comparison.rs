@@ -255,7 +255,7 @@ async fn assert_portfolio(store: &Store, log: &[Logged], histories: &Histories, 
         let name = facts.catalog.team.as_ref().map(|team| team.name.to_string());
         let wanted = history::wanted_at(log, &team, as_of);
         let judged = foresight(&history::outcomes_at(log, &team, as_of));
-        TeamPortfolio::new(team, name.as_deref(), &rank(&facts, None), FIRST_MAX, wanted, Some(judged))
+        TeamPortfolio::new(team, name.as_deref(), &rank(&facts, None), FIRST_MAX, wanted, judged)
     });
     let expected = portfolio(teams.collect());
     assert_eq!(found.wanted, expected.wanted, "as of {as_of}");

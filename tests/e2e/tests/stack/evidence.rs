@@ -92,6 +92,9 @@ async fn assert_evidence(
     let assumptions = Assumptions::of(facts.catalog.parameters());
     let features = (0..8).map(|number| FeatureId::parse(&format!("feature-{number}")).expect("an id"));
     let all = tally(&facts, None);
+    let window_days = assumptions.parameters.activity_window_days;
+    let inside = store.segments_within(team, as_of, window_days).await.expect("segments");
+    assert_eq!(inside, within(&facts), "{team} as of {as_of}");
     for feature in features {
         let what = format!("{team}/{feature} as of {as_of}");
         let found = store.evidence(team, &feature, as_of, &facts.catalog, &assumptions).await.expect("evidence");
@@ -142,6 +145,22 @@ fn segments(facts: &Facts) -> BTreeSet<&str> {
         segments.insert(NO_SEGMENT);
     }
     segments
+}
+
+/// Each two segments of which all active accounts of the one are in the other.
+fn within(facts: &Facts) -> Vec<(String, String)> {
+    let mut members: BTreeMap<&str, BTreeSet<&AccountId>> = BTreeMap::new();
+    for (id, account) in facts.accounts.iter().filter(|(_, account)| account.active) {
+        for segment in &account.segments {
+            members.entry(segment).or_default().insert(id);
+        }
+    }
+    let mut within = Vec::new();
+    for (inner, those) in &members {
+        let around = members.iter().filter(|(outer, others)| outer != &inner && those.is_subset(others));
+        within.extend(around.map(|(outer, _)| ((*inner).to_owned(), (*outer).to_owned())));
+    }
+    within
 }
 
 /// What the accounts of one tier said and did.
