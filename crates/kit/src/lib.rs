@@ -4,6 +4,7 @@ pub mod admin;
 pub mod clickhouse;
 pub mod config;
 pub mod dependency;
+pub mod files;
 pub mod headers;
 pub mod health;
 pub mod kafka;

@@ -1,9 +1,14 @@
 //! The role's configuration.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use anyhow::bail;
 use clap::{Args, builder::BoolishValueParser};
+
+use crate::cors::Origin;
 
 /// The query API: where it listens and what it allows.
 #[derive(Clone, Debug, Args)]
@@ -40,6 +45,20 @@ pub struct ApiConfig {
     /// A client that takes nothing of its answer for so many milliseconds is cut.
     #[arg(id = "api_write_ms_max", long = "api-write-ms-max", env = "FLYWHEEL_API_WRITE_MS_MAX", default_value_t = ApiConfig::default().write_ms_max)]
     pub write_ms_max: u64,
+    /// Serve over TLS with this certificate chain (PEM). A new one in its place is taken within seconds.
+    #[arg(id = "api_tls_cert", long = "api-tls-cert", env = "FLYWHEEL_API_TLS_CERT", requires = "api_tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(id = "api_tls_key", long = "api-tls-key", env = "FLYWHEEL_API_TLS_KEY", requires = "api_tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Sites whose pages may read the API in their visitors' browsers, separated by commas; * for all. None unless set.
+    #[arg(
+        id = "api_cors_origins",
+        long = "api-cors-origins",
+        env = "FLYWHEEL_API_CORS_ORIGINS",
+        value_delimiter = ','
+    )]
+    pub cors_origins: Vec<Origin>,
     /// So many teams' rankings are held; those of further teams are refused and counted.
     #[arg(id = "api_teams_max", long = "api-teams-max", env = "FLYWHEEL_API_TEAMS_MAX", default_value_t = ApiConfig::default().teams_max)]
     pub teams_max: usize,
@@ -63,6 +82,9 @@ impl Default for ApiConfig {
             head_ms_max: 10_000,
             idle_ms_max: 60_000,
             write_ms_max: 30_000,
+            tls_cert: None,
+            tls_key: None,
+            cors_origins: Vec::new(),
             teams_max: 10_000,
             snapshots_kept_max: 16,
             computed_in_flight_max: 4,
@@ -82,6 +104,9 @@ impl ApiConfig {
                  --api-allow-non-loopback-without-keys if everyone who reaches that address may read every ranking",
                 self.listen
             );
+        }
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            bail!("--api-tls-cert and --api-tls-key are given together or not at all");
         }
         let limits = [
             ("--api-request-ms-max", self.request_ms_max == 0),

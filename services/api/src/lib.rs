@@ -15,7 +15,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub mod access;
+mod compression;
 pub mod config;
+pub mod cors;
 mod cursor;
 mod envelope;
 pub mod error;
@@ -36,6 +38,7 @@ mod shown;
 pub mod store;
 mod stream;
 mod telemetry;
+mod tls;
 pub mod withheld;
 
 pub use config::ApiConfig;
@@ -46,7 +49,8 @@ use store::Store;
 /// Answers queries on the configured address until `shutdown`, and then drains the requests under way.
 ///
 /// # Errors
-/// When the configuration asks for something unsafe, the address cannot be bound, or Kafka's client fails for good.
+/// When the configuration asks for something unsafe, the address cannot be bound, the certificate cannot be used, or Kafka's client
+/// fails for good.
 pub async fn run(
     config: ApiConfig,
     kafka: KafkaConfig,
@@ -55,6 +59,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     config.check()?;
+    allow_connections(config.connections_max);
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("cannot listen on {}: free the port or choose another address with --api-listen", config.listen)
     })?;
@@ -64,7 +69,7 @@ pub async fn run(
 /// [`run`] on a listener that is bound already, whatever address the configuration names.
 ///
 /// # Errors
-/// When Kafka's client fails for good or the listener's address cannot be read.
+/// When Kafka's client fails for good, the listener's address cannot be read, or the certificate cannot be used.
 pub async fn run_on(
     listener: TcpListener,
     config: ApiConfig,
@@ -80,13 +85,33 @@ pub async fn run_on(
     let stop = shutdown.child_token();
     let state = AppState::new(Arc::clone(&store), history, health);
     tracing::info!(server.address = %listener.local_addr().context("cannot read the listener's address")?, "api is listening");
+    let serving = async {
+        let outcome = server::serve(listener, state, &config, stop.clone()).await;
+        stop.cancel();
+        outcome
+    };
     // A follower that fails takes the server with it: answers that nothing refreshes must not pass for current ones.
-    let serving = server::serve(listener, state, &config, stop.clone());
     let following = async {
         let outcome = follower::run(kafka, store, part, stop.clone()).await;
         stop.cancel();
         outcome
     };
-    let ((), outcome) = tokio::join!(serving, following);
-    outcome
+    let (served, followed) = tokio::join!(serving, following);
+    served.and(followed)
+}
+
+/// Files that the process needs for everything but the API's connections, at the most.
+const OTHER_FILES_MAX: u64 = 512;
+
+/// Sees to it that so many connections can be open, or says that they cannot.
+fn allow_connections(connections_max: usize) {
+    match kit::files::allow_most() {
+        Ok(files_max) if files_max < connections_max as u64 + OTHER_FILES_MAX => tracing::warn!(
+            files_max,
+            connections_max,
+            "fewer files may be open than connections are allowed; raise the limit or lower --api-connections-max"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(error = format!("{error:#}"), "the limit on open files stays as it is"),
+    }
 }

@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiConfig,
     access::authenticate,
-    envelope,
+    compression, cors, envelope,
     error::{Error, ParameterError},
     history::History,
     limits::{self, Limits},
@@ -139,11 +139,18 @@ impl AppState {
 
 /// Puts around `router` what every request meets; the first to meet it is the last named here.
 fn surround(router: Router, config: &ApiConfig) -> Router {
-    router
+    let answering = router
         .fallback(async || Error::UnknownPath)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(Limits::new(config), limits::enforce))
+        .layer(compression::layer())
+        .layer(middleware::from_fn(compression::always_plain_too))
+        .layer(middleware::from_fn_with_state(Limits::new(config), limits::enforce));
+    let readable = match cors::layer(&config.cors_origins) {
+        Some(cors) => answering.layer(cors),
+        None => answering,
+    };
+    readable
         .layer(middleware::from_fn_with_state(Arc::new(HttpMetrics::new()), telemetry::record))
         .layer(middleware::from_fn(envelope::wrap))
 }

@@ -5,19 +5,29 @@
 //! request's head, in a TLS handshake) makes room for a new one when all seats are taken, the longest such first; so does
 //! one whose client does not take its answer. There is no limit per address: behind a balancer all clients have one.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use hyper::server::conn::http1;
+use axum::{
+    Router,
+    http::{HeaderValue, header::STRICT_TRANSPORT_SECURITY},
+    middleware::map_response,
+    response::Response,
+};
+use hyper::{body::Incoming, server::conn::http1, service::HttpService};
 use hyper_util::{
     rt::TokioIo,
     server::graceful::{GracefulShutdown, Watcher},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     ApiConfig,
     router::{self, AppState},
+    tls::Certificate,
 };
 
 mod answered;
@@ -27,6 +37,7 @@ mod seats;
 mod socket;
 mod watched;
 
+use answered::Answer;
 use refusal::Refusals;
 use seat::{Patience, Seat};
 use seats::Seats;
@@ -45,19 +56,53 @@ const DRAIN_MAX: Duration = Duration::from_secs(12);
 /// On shutdown a request's head that has begun gets this long.
 const DRAIN_HEAD_MAX: Duration = Duration::from_secs(2);
 
+/// Browsers that have been here over TLS do not come without it for so long.
+const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Serves the API until `shutdown`; then ends streams, lets the requests under way finish and cuts what does not. A
 /// connection that fails takes nothing with it.
-pub async fn serve(listener: TcpListener, state: AppState, config: &ApiConfig, shutdown: CancellationToken) {
+///
+/// # Errors
+/// When the certificate cannot be used.
+pub async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    config: &ApiConfig,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let router = router::router(state.stopping(shutdown.clone()), config);
+    let (Some(cert), Some(key)) = (config.tls_cert.clone(), config.tls_key.clone()) else {
+        accept(listener, router, None, config, shutdown).await;
+        return Ok(());
+    };
+    let certificate = Arc::new(Certificate::load(cert, key).await?);
+    let router = router.layer(map_response(async |mut response: Response| {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, TLS_ONLY);
+        response
+    }));
+    tokio::select! {
+        () = accept(listener, router, Some(Arc::clone(&certificate)), config, shutdown) => {}
+        () = certificate.follow() => {}
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    certificate: Option<Arc<Certificate>>,
+    config: &ApiConfig,
+    shutdown: CancellationToken,
+) {
     let mut seats = Seats::new(config.connections_max, Patience::of(config));
     let mut refusals = Refusals::default();
     let graceful = GracefulShutdown::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = shutdown.cancelled() => break,
             () = seats.keep() => continue,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, connections = seats.len(), "cannot accept a connection");
                     // If it is for want of files, those of somebody who does nothing are the ones to close.
@@ -68,11 +113,26 @@ pub async fn serve(listener: TcpListener, state: AppState, config: &ApiConfig, s
             },
         };
         if !seats.has_room() {
-            refusals.tell(stream);
+            // Over TLS it would take a handshake to say so.
+            if certificate.is_none() {
+                refusals.tell(stream);
+            }
             continue;
         }
+        socket::prepare(&stream);
         let seat = Seat::new();
-        seats.seat(Arc::clone(&seat), converse(stream, seat, router.clone(), graceful.watcher()));
+        let service = answered::service(router.clone(), Arc::clone(&seat), peer);
+        let (watcher, of) = (graceful.watcher(), Arc::clone(&seat));
+        match certificate.as_ref().map(|certificate| certificate.acceptor()) {
+            None => seats.seat(seat, converse(stream, of, service, watcher)),
+            // The handshake is a part of the first request's head: it has the same deadline, and makes room as readily.
+            Some(acceptor) => seats.seat(seat, async move {
+                match acceptor.accept(stream).await {
+                    Ok(stream) => converse(stream, of, service, watcher).await,
+                    Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+                }
+            }),
+        }
     }
     drop(listener);
     seats.hurry(DRAIN_HEAD_MAX);
@@ -83,9 +143,11 @@ pub async fn serve(listener: TcpListener, state: AppState, config: &ApiConfig, s
 }
 
 /// Reads requests and answers them until either side has enough.
-async fn converse(stream: TcpStream, seat: Arc<Seat>, router: axum::Router, graceful: Watcher) {
-    socket::prepare(&stream);
-    let service = answered::service(router, Arc::clone(&seat));
+async fn converse<T, S>(stream: T, seat: Arc<Seat>, service: S, graceful: Watcher)
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: HttpService<Incoming, ResBody = Answer, Error = Infallible>,
+{
     let mut http = http1::Builder::new();
     // The seat keeps the time: hyper's own would start a timer for every request, and cannot tell idle from slow.
     http.max_buf_size(READ_BUFFER_BYTES_MAX).header_read_timeout(None);

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -10,6 +11,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
+    extract::ConnectInfo,
     http::Request,
 };
 use hyper::{
@@ -20,13 +22,15 @@ use hyper_util::service::TowerToHyperService;
 
 use super::seat::{Answering, Seat};
 
-/// Answers with `router` for the connection of `seat`.
+/// Answers with `router` for the connection of `seat`, which `peer` has opened.
 pub(crate) fn service(
     router: Router,
     seat: Arc<Seat>,
+    peer: SocketAddr,
 ) -> impl HttpService<Incoming, ResBody = Answer, Error = Infallible, Future: Send> {
     let router = TowerToHyperService::new(router);
-    service_fn(move |request: Request<Incoming>| {
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
         let answering = seat.answer();
         let answer = router.call(request);
         async move {

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod breaking;
+mod edge;
 mod errors;
 mod follower;
 mod openapi;
@@ -11,3 +12,4 @@ mod stream;
 mod support;
 mod teams;
 mod telemetry;
+mod tls;

@@ -27,7 +27,7 @@ pub(crate) struct Api {
     pub(crate) address: SocketAddr,
     pub(crate) base: String,
     client: reqwest::Client,
-    server: JoinHandle<()>,
+    server: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Drop for Api {
@@ -64,7 +64,7 @@ impl Api {
     /// Asks the server to stop, and waits until it has.
     pub(crate) async fn stop(mut self) {
         self.stopping.cancel();
-        (&mut self.server).await.unwrap();
+        (&mut self.server).await.unwrap().unwrap();
     }
 
     pub(crate) fn publish(&self, ranking: Ranking) {
