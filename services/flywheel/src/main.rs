@@ -1,15 +1,11 @@
 //! The `flywheel` binary: parse, start telemetry, run, report.
 
+mod allocator;
+
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 use flywheel::cli::Cli;
-
-/// librdkafka allocates for each record on one thread and frees on another: with glibc's allocator that was a fifth of ingest's
-/// time. The feature `override` gives librdkafka this one too; without `no_thp` it asks for huge pages, which cost more to
-/// clear than they save. Freed memory goes back to the system after a second (`MIMALLOC_PURGE_DELAY`, in milliseconds).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The last spans and metrics get this long to leave.
 const TELEMETRY_FLUSH_MAX: Duration = Duration::from_secs(3);
@@ -18,6 +14,7 @@ const TELEMETRY_FLUSH_MAX: Duration = Duration::from_secs(3);
 const BLOCKED_MAX: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
+    allocator::give_back_soon();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

@@ -50,7 +50,9 @@ pub(crate) trait Table: Columns {
     /// Makes one block of all `parts`' rows and hands it on piece by piece.
     fn block(parts: &[&Self], hand_on: &mut dyn FnMut(Vec<u8>)) {
         let rows = parts.iter().map(|part| part.rows()).sum();
-        Self::write(parts.iter().copied(), &mut Block::new(Self::COUNT, rows, hand_on));
+        let mut block = Block::new(Self::COUNT, rows, hand_on);
+        Self::write(parts.iter().copied(), &mut block);
+        block.end();
     }
 
     /// What the block is sent with.

@@ -106,7 +106,7 @@ fn settings(config: &IngestConfig, kafka: &KafkaConfig) -> rdkafka::ClientConfig
         .set("socket.keepalive.enable", "true")
         // The default waits a second before it fetches again once a queue was full.
         .set("fetch.queue.backoff.ms", "5")
-        // Fifty fetches a second are enough. Without a least size each batch that arrives is fetched alone, as fast as answers
+        // Fifty fetches a second of a broker that has little are enough. Without a least size each batch that arrives is fetched alone, as fast as answers
         // travel, and that costs the broker and the client more than the waiting is worth.
         .set("fetch.min.bytes", "524288")
         .set("fetch.wait.max.ms", "20")

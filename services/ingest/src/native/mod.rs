@@ -4,8 +4,10 @@
 //! spends a fraction of the time on it that rows in RowBinary or JSON cost. One block takes its rows from several parts, each
 //! with columns of its own. The layout is described at <https://clickhouse.com/docs/reference/formats/Native>.
 
+mod pieces;
 mod words;
 
+pub(crate) use pieces::Pieces;
 pub(crate) use words::Words;
 
 /// A column in the making: the values of one part's rows.
@@ -17,8 +19,8 @@ pub(crate) trait Column: Default {
     /// An empty column with room for as much as this one holds, and an eighth more.
     fn emptied(&self) -> Self;
 
-    /// Appends the values of all `parts`, one part after the other, as a block holds a column.
-    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
+    /// Writes the values of all `parts`, one part after the other, as a block holds a column.
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Pieces<'_>)
     where
         Self: 'a;
 
@@ -151,8 +153,8 @@ impl Column for Numbers {
         Self(room_for(&self.0))
     }
 
-    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>) {
-        parts.for_each(|part| out.extend_from_slice(&part.0));
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Pieces<'_>) {
+        parts.for_each(|part| out.write(&part.0));
     }
 
     fn filtered(&self, keep: &[bool]) -> Self {
@@ -174,8 +176,8 @@ impl Column for Strings {
         Self(room_for(&self.0))
     }
 
-    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>) {
-        parts.for_each(|part| out.extend_from_slice(&part.0));
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Pieces<'_>) {
+        parts.for_each(|part| out.write(&part.0));
     }
 
     fn filtered(&self, keep: &[bool]) -> Self {
@@ -196,11 +198,11 @@ impl<Values: Column> Column for Nullable<Values> {
         Self { missing: room_for(&self.missing), values: self.values.emptied() }
     }
 
-    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Pieces<'_>)
     where
         Self: 'a,
     {
-        parts.clone().for_each(|part| out.extend_from_slice(&part.missing));
+        parts.clone().for_each(|part| out.write(&part.missing));
         Values::write(parts.map(|part| &part.values), out);
     }
 
@@ -223,13 +225,13 @@ impl<Elements: Column> Column for Arrays<Elements> {
         Self { ends: room_for(&self.ends), elements: self.elements.emptied() }
     }
 
-    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Pieces<'_>)
     where
         Self: 'a,
     {
         let mut before = 0;
         for part in parts.clone() {
-            part.ends.iter().for_each(|end| out.extend_from_slice(&(before + end).to_le_bytes()));
+            part.ends.iter().for_each(|end| out.write(&(before + end).to_le_bytes()));
             before += part.length();
         }
         Elements::write(parts.map(|part| &part.elements), out);
@@ -268,7 +270,7 @@ impl<A: Column, B: Column> Column for (A, B) {
         (self.0.emptied(), self.1.emptied())
     }
 
-    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>)
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Pieces<'_>)
     where
         Self: 'a,
     {
@@ -286,37 +288,37 @@ impl<A: Column, B: Column> Column for (A, B) {
     }
 }
 
-/// A block in the making. It is handed on piece by piece, a column at a time, so that it is never in memory twice as a whole.
+/// A block in the making. It is handed on piece by piece, so that little of it is in memory beside the columns.
 pub(crate) struct Block<'a> {
-    hand_on: &'a mut dyn FnMut(Vec<u8>),
-    /// What comes before the next column.
-    counts: Vec<u8>,
+    pieces: Pieces<'a>,
 }
 
 impl<'a> Block<'a> {
     /// A block of so many columns and rows.
     pub(crate) fn new(columns: usize, rows: usize, hand_on: &'a mut dyn FnMut(Vec<u8>)) -> Self {
-        let mut counts = Vec::new();
-        push_varint(&mut counts, columns as u64);
-        push_varint(&mut counts, rows as u64);
-        Self { hand_on, counts }
+        let mut pieces = Pieces::new(hand_on);
+        pieces.write_varint(columns as u64);
+        pieces.write_varint(rows as u64);
+        Self { pieces }
     }
 
-    /// Hands on a column: its name, ClickHouse's name of its type, and its values in each of the parts.
+    /// Adds a column: its name, ClickHouse's name of its type, and its values in each of the parts.
     pub(crate) fn column<'c, C: Column + 'c>(
         &mut self,
         name: &str,
         kind: &str,
         parts: impl Iterator<Item = &'c C> + Clone,
     ) {
-        let mut piece = std::mem::take(&mut self.counts);
-        piece.reserve(name.len() + kind.len() + 2 * VARINT_BYTES_MAX + parts.clone().map(C::bytes).sum::<usize>());
         for text in [name, kind] {
-            push_varint(&mut piece, text.len() as u64);
-            piece.extend_from_slice(text.as_bytes());
+            self.pieces.write_varint(text.len() as u64);
+            self.pieces.write(text.as_bytes());
         }
-        C::write(parts, &mut piece);
-        (self.hand_on)(piece);
+        C::write(parts, &mut self.pieces);
+    }
+
+    /// Hands on what is left.
+    pub(crate) fn end(self) {
+        self.pieces.end();
     }
 }
 
@@ -330,7 +332,6 @@ fn kept<V>(values: impl Iterator<Item = V>, keep: &[bool]) -> impl Iterator<Item
     values.zip(keep).filter_map(|(value, keep)| keep.then_some(value))
 }
 
-const VARINT_BYTES_MAX: usize = 10;
 
 /// LEB128: seven bits a byte, the lowest first, the eighth says that more follow.
 fn push_varint(out: &mut Vec<u8>, mut value: u64) {
@@ -355,9 +356,12 @@ mod tests {
     use super::*;
 
     fn written<C: Column>(parts: &[C]) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut written = Vec::new();
+        let mut hand_on = |piece: Vec<u8>| written.extend(piece);
+        let mut out = Pieces::new(&mut hand_on);
         C::write(parts.iter(), &mut out);
-        out
+        out.end();
+        written
     }
 
     /// Whatever way rows are divided into parts and left out, the bytes are those of the rows pushed one by one.
@@ -417,7 +421,8 @@ mod tests {
         let mut block = Block::new(2, 2, &mut hand_on);
         block.column("n", "Int16", [&numbers].into_iter());
         block.column("s", "String", [&ab, &empty].into_iter());
-        assert_eq!(pieces, [&b"\x02\x02\x01n\x05Int16\x01\x00\xff\xff"[..], b"\x01s\x06String\x02ab\x00"]);
+        block.end();
+        assert_eq!(pieces, [&b"\x02\x02\x01n\x05Int16\x01\x00\xff\xff\x01s\x06String\x02ab\x00"[..]]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Column, Strings, room_for};
+use super::{Column, Pieces, Strings, room_for};
 
 /// Strings of which few differ: each word once, in the order in which they came first, and for each row which word it has.
 #[derive(Debug, Default)]
@@ -17,6 +17,9 @@ pub(crate) struct Words {
 const KEYS_VERSION: u64 = 1;
 /// The block's words are all of the column's: nothing refers to a dictionary that the server has.
 const OWN_WORDS: u64 = 1 << 9 | 1 << 10;
+
+/// So many rows' numbers are made at once.
+const NUMBERS_AT_ONCE: usize = 4_096;
 
 /// What a word takes beside its bytes, which stand in the list and in the map: its slot there with the free ones beside it,
 /// what the allocator adds, and as much again for the map of a block's words while it is written.
@@ -75,7 +78,7 @@ impl Column for Words {
         Self { numbers: room_for(&self.numbers), ..Self::default() }
     }
 
-    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Vec<u8>) {
+    fn write<'a>(parts: impl Iterator<Item = &'a Self> + Clone, out: &mut Pieces<'_>) {
         let mut number_of = HashMap::<&[u8], u32, foldhash::fast::RandomState>::default();
         // What a part's numbers are called in the block.
         let renumbered: Vec<Vec<u32>> = parts
@@ -96,26 +99,31 @@ impl Column for Words {
             _ => Width::Four,
         };
         for number in [KEYS_VERSION, OWN_WORDS | width as u64, count as u64] {
-            out.extend_from_slice(&number.to_le_bytes());
+            out.write(&number.to_le_bytes());
         }
         // A word is written where it comes first: there it has the next number.
         let mut written = 0;
         for (part, renumbered) in parts.clone().zip(&renumbered) {
             for ((encoded, _), number) in part.words.encoded().zip(renumbered) {
                 if *number == written {
-                    out.extend_from_slice(encoded);
+                    out.write(encoded);
                     written += 1;
                 }
             }
         }
         drop(number_of);
-        out.extend_from_slice(&(rows as u64).to_le_bytes());
+        out.write(&(rows as u64).to_le_bytes());
+        let mut bytes = Vec::with_capacity(NUMBERS_AT_ONCE * width.bytes());
         for (part, renumbered) in parts.zip(&renumbered) {
-            let numbers = part.numbers.iter().map(|number| renumbered[*number as usize].to_le_bytes());
-            match width {
-                Width::One => out.extend(numbers.map(|[first, ..]| first)),
-                Width::Two => numbers.for_each(|[first, second, ..]| out.extend_from_slice(&[first, second])),
-                Width::Four => numbers.for_each(|number| out.extend_from_slice(&number)),
+            for numbers in part.numbers.chunks(NUMBERS_AT_ONCE) {
+                let numbers = numbers.iter().map(|number| renumbered[*number as usize].to_le_bytes());
+                bytes.clear();
+                match width {
+                    Width::One => bytes.extend(numbers.map(|[first, ..]| first)),
+                    Width::Two => bytes.extend(numbers.flat_map(|[first, second, ..]| [first, second])),
+                    Width::Four => bytes.extend(numbers.flatten()),
+                }
+                out.write(&bytes);
             }
         }
     }
@@ -139,6 +147,12 @@ enum Width {
     Four = 2,
 }
 
+impl Width {
+    fn bytes(self) -> usize {
+        1 << self as usize
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,9 +164,12 @@ mod tests {
     }
 
     fn written(parts: &[Words]) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut written = Vec::new();
+        let mut hand_on = |piece: Vec<u8>| written.extend(piece);
+        let mut out = Pieces::new(&mut hand_on);
         Words::write(parts.iter(), &mut out);
-        out
+        out.end();
+        written
     }
 
     #[test]
