@@ -8,7 +8,7 @@ use std::{
 use anyhow::bail;
 use clap::{Args, builder::BoolishValueParser};
 
-use crate::cors::Origin;
+use crate::{access::OidcConfig, cors::Origin};
 
 /// The query API: where it listens and what it allows.
 #[derive(Clone, Debug, Args)]
@@ -59,6 +59,9 @@ pub struct ApiConfig {
         value_delimiter = ','
     )]
     pub cors_origins: Vec<Origin>,
+    /// Whose tokens are taken.
+    #[command(flatten)]
+    pub oidc: OidcConfig,
     /// So many teams' rankings are held; those of further teams are refused and counted.
     #[arg(id = "api_teams_max", long = "api-teams-max", env = "FLYWHEEL_API_TEAMS_MAX", default_value_t = ApiConfig::default().teams_max)]
     pub teams_max: usize,
@@ -85,6 +88,7 @@ impl Default for ApiConfig {
             tls_cert: None,
             tls_key: None,
             cors_origins: Vec::new(),
+            oidc: OidcConfig::default(),
             teams_max: 10_000,
             snapshots_kept_max: 16,
             computed_in_flight_max: 4,
@@ -108,6 +112,7 @@ impl ApiConfig {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             bail!("--api-tls-cert and --api-tls-key are given together or not at all");
         }
+        self.oidc.check()?;
         let limits = [
             ("--api-request-ms-max", self.request_ms_max == 0),
             ("--api-requests-in-flight-max", self.requests_in_flight_max == 0),

@@ -27,6 +27,12 @@ pub enum Error {
     /// Nobody knows who asks.
     #[error("this path takes a key that is known, neither expired nor revoked: send Authorization: Bearer <key>")]
     Unauthenticated,
+    /// The token is of no use.
+    #[error("the token is not one of the issuer's for this API, or its time is over; get another from where it came")]
+    WrongToken,
+    /// Nothing can be said about a token.
+    #[error("the token issuer's keys cannot be read now; try again in a second")]
+    IssuerAway,
     /// Who asks may not read this.
     #[error("this takes a key with the scope {scope}")]
     Forbidden {
@@ -144,6 +150,8 @@ impl Error {
             Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "Unknown path"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Unauthenticated"),
+            Self::WrongToken => (StatusCode::UNAUTHORIZED, "wrong-token", "Wrong token"),
+            Self::IssuerAway => (StatusCode::SERVICE_UNAVAILABLE, "issuer-away", "Issuer away"),
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::UnknownTeam { .. } => (StatusCode::NOT_FOUND, "unknown-team", "Unknown team"),
             Self::UnknownFeature { .. } => (StatusCode::NOT_FOUND, "unknown-feature", "Unknown feature"),

@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiConfig,
-    access::authenticate,
+    access::{authenticate, oidc::Tokens},
     compression, cors, envelope,
     error::{Error, ParameterError},
     history::History,
@@ -40,6 +40,7 @@ pub struct AppState {
     pub(crate) openapi: Bytes,
     pub(crate) streams: Streams,
     stopping: CancellationToken,
+    pub(crate) tokens: Tokens,
 }
 
 #[derive(OpenApi)]
@@ -116,13 +117,19 @@ impl AppState {
     pub fn new(store: Arc<Store>, history: History, health: Health) -> Self {
         let stopping = CancellationToken::new();
         let streams = Streams::new(ApiConfig::default().streams_max, stopping.clone());
-        Self { store, history, health, openapi: Bytes::from(openapi()), streams, stopping }
+        Self { store, history, health, openapi: Bytes::from(openapi()), streams, stopping, tokens: Tokens::default() }
     }
 
     /// The same; its streams end when `stopping` is cancelled.
     #[must_use]
     pub fn stopping(self, stopping: CancellationToken) -> Self {
         Self { stopping, ..self }
+    }
+
+    /// The same; it takes these tokens too.
+    #[must_use]
+    pub(crate) fn taking(self, tokens: Tokens) -> Self {
+        Self { tokens, ..self }
     }
 
     /// The team's current ranking.

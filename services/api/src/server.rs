@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ApiConfig,
+    access::oidc::Tokens,
     router::{self, AppState},
     tls::Certificate,
 };
@@ -63,26 +64,35 @@ const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// connection that fails takes nothing with it.
 ///
 /// # Errors
-/// When the certificate cannot be used.
+/// When the certificate or the configuration of tokens cannot be used.
 pub async fn serve(
     listener: TcpListener,
     state: AppState,
     config: &ApiConfig,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let router = router::router(state.stopping(shutdown.clone()), config);
-    let (Some(cert), Some(key)) = (config.tls_cert.clone(), config.tls_key.clone()) else {
-        accept(listener, router, None, config, shutdown).await;
-        return Ok(());
+    let tokens = Tokens::new(&config.oidc)?;
+    let state = state.stopping(shutdown.clone()).taking(tokens.clone());
+    let mut router = router::router(state, config);
+    let mut certificate = None;
+    if let (Some(cert), Some(key)) = (config.tls_cert.clone(), config.tls_key.clone()) {
+        certificate = Some(Arc::new(Certificate::load(cert, key).await?));
+        router = router.layer(map_response(async |mut response: Response| {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, TLS_ONLY);
+            response
+        }));
+    }
+    let kept = certificate.clone();
+    let keep_certificate = async {
+        match kept {
+            Some(certificate) => certificate.follow().await,
+            None => std::future::pending().await,
+        }
     };
-    let certificate = Arc::new(Certificate::load(cert, key).await?);
-    let router = router.layer(map_response(async |mut response: Response| {
-        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, TLS_ONLY);
-        response
-    }));
     tokio::select! {
-        () = accept(listener, router, Some(Arc::clone(&certificate)), config, shutdown) => {}
-        () = certificate.follow() => {}
+        () = accept(listener, router, certificate, config, shutdown) => {}
+        () = keep_certificate => {}
+        () = tokens.follow() => {}
     }
     Ok(())
 }

@@ -12,12 +12,15 @@ use crate::{error::Error, router::AppState};
 
 /// Finds out who asks and leaves it with the request. A path of a team that they may not read does not exist for them.
 pub(crate) async fn reader(
-    State(_state): State<AppState>,
+    State(state): State<AppState>,
     params: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    let principal = Principal::anonymous();
+    let principal = match state.tokens.identify(request.headers()).await {
+        Some(identified) => identified?,
+        None => Principal::anonymous(),
+    };
     // What is no team's id, the handler refuses.
     let team = params.ok().and_then(|params| {
         params.iter().find(|(name, _)| *name == "team").and_then(|(_, team)| team.parse::<TeamId>().ok())

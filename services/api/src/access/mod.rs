@@ -4,8 +4,10 @@
 //! whoever asks for a team that they may not read, before a handler sees the request. Handlers ask the principal for the rest.
 
 pub(crate) mod authenticate;
+pub mod oidc;
 pub mod principal;
 pub mod scope;
 
+pub use oidc::OidcConfig;
 pub use principal::Principal;
 pub use scope::Scope;

@@ -15,6 +15,8 @@ pub struct Principal(Arc<Rights>);
 #[derive(Debug)]
 struct Rights {
     key_id: Option<String>,
+    /// In Unix seconds.
+    until_s: Option<u64>,
     every_team: bool,
     teams: BTreeSet<TeamId>,
     evidence: bool,
@@ -34,8 +36,19 @@ impl Principal {
         Self::with(Some(key_id), scopes)
     }
 
+    /// The bearer of a token that is good until this Unix second.
+    #[must_use]
+    pub fn bearer(id: String, scopes: impl IntoIterator<Item = Scope>, until_s: u64) -> Self {
+        Self::until(Some(id), scopes, Some(until_s))
+    }
+
     fn with(key_id: Option<String>, scopes: impl IntoIterator<Item = Scope>) -> Self {
-        let mut rights = Rights { key_id, every_team: false, teams: BTreeSet::new(), evidence: false, admin: false };
+        Self::until(key_id, scopes, None)
+    }
+
+    fn until(key_id: Option<String>, scopes: impl IntoIterator<Item = Scope>, until_s: Option<u64>) -> Self {
+        let mut rights =
+            Rights { key_id, until_s, every_team: false, teams: BTreeSet::new(), evidence: false, admin: false };
         for scope in scopes {
             match scope {
                 Scope::Team(team) => {
@@ -71,6 +84,12 @@ impl Principal {
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.0.admin
+    }
+
+    /// The Unix second at which what they showed ends, where it says so itself.
+    #[must_use]
+    pub fn until_s(&self) -> Option<u64> {
+        self.0.until_s
     }
 
     /// The id of their key, which is no secret; none of somebody without a key.

@@ -5,6 +5,7 @@ mod breaking;
 mod edge;
 mod errors;
 mod follower;
+mod oidc;
 mod openapi;
 mod operations;
 mod rankings;
