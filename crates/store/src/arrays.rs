@@ -29,7 +29,7 @@ impl Store {
         let sql = arrays.iter().fold(sql.to_owned(), |sql, (name, array)| {
             sql.replace(&placeholder(name, array.kind()), &array.in_pieces(name))
         });
-        arrays.iter().fold(self.client.query(&sql), |query, (name, array)| array.bind(name, query))
+        arrays.iter().fold(self.query(&sql), |query, (name, array)| array.bind(name, query))
     }
 }
 

@@ -25,7 +25,7 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer in time, or answers with something else.
     pub async fn newest_change(&self) -> anyhow::Result<i64> {
-        let query = self.client.query("SELECT toUnixTimestamp64Micro(max(changed_at)) FROM team_changes");
+        let query = self.query("SELECT toUnixTimestamp64Micro(max(changed_at)) FROM team_changes");
         self.within(async { query.fetch_one::<i64>().await.context("cannot read the newest change") }).await
     }
 
@@ -34,8 +34,7 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer in time, or answers with something else.
     pub async fn changes(&self, since: i64, after: &str, changes_max: u32) -> anyhow::Result<Vec<Change>> {
-        let query = self.client
-            .query(
+        let query = self.query(
                 "SELECT toString(team_changes.id) AS id, team, toUnixTimestamp64Micro(team_changes.changed_at) AS changed_at,
                     traceparent
                 FROM team_changes
@@ -49,5 +48,23 @@ impl Store {
             .param("after", after)
             .param("changes_max", changes_max);
         self.within(async { query.fetch_all::<Change>().await.context("cannot read the changes") }).await
+    }
+
+    /// How many changes each team has after `since`, in Unix microseconds; of `teams_max` teams at most. Whatever becomes visible
+    /// late is counted late, but it is counted: two equal answers are of the same changes.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer in time, or answers with something else.
+    pub async fn changes_of_teams(&self, since: i64, teams_max: u32) -> anyhow::Result<Vec<(String, u64)>> {
+        let query = self
+            .query(
+                "SELECT toString(team), count() FROM team_changes
+                WHERE changed_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC')
+                GROUP BY team
+                LIMIT {teams_max:UInt32}",
+            )
+            .param("since", since)
+            .param("teams_max", teams_max);
+        self.within(async { query.fetch_all::<(String, u64)>().await.context("cannot count the changes") }).await
     }
 }

@@ -148,8 +148,7 @@ impl Store {
     }
 
     fn at_both(&self, sql: &str, team: &TeamId, instants: Ends<Timestamp>) -> Query {
-        self.client
-            .query(sql)
+        self.query(sql)
             .param("team", team.as_str())
             .param("from", instants.from.0)
             .param("to", instants.to.0)

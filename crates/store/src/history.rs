@@ -108,7 +108,6 @@ impl Store {
     /// When ClickHouse does not answer in time, or answers with something else.
     pub async fn history(&self, team: &TeamId, feature: &FeatureId, span: Span) -> anyhow::Result<Vec<Point>> {
         let query = self
-            .client
             .query(HISTORY)
             .param("team", team.as_str())
             .param("feature", feature.as_str())

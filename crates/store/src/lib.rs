@@ -1,7 +1,7 @@
 //! Reads one team's facts at any instant from ClickHouse, for whoever ranks: the ranker and the query API.
 //!
 //! # Layout
-//! - [`Store`]: the client, and how long it waits.
+//! - [`Store`]: the client, and how long it waits. `bounds`: what a question may cost.
 //! - `watermark`, `changes`, `teams`: how far the facts reach, which are new, whose there are.
 //! - `catalogs`: what the catalog says of teams, and which of their features events name.
 //! - `tallies`: the sums over accounts that a ranking is computed from; the rankings of several teams at once.
@@ -11,6 +11,7 @@
 //! - `outcome`, `foresight`, `portfolio`: what became of launches, whether rankings foretold it, and who had wanted them; all teams
 //!   side by side.
 //! - `evidence`, `segments`, `experience`, `history`: what is behind one feature's place.
+//! - `dead_letters`: records that could not be taken.
 //! - `sql`, `rows` and `sums`: the questions; the answers. `arrays`: what a question holds of features.
 //!
 //! Not here: what the facts mean. `domain` computes from them.
@@ -18,9 +19,11 @@
 mod active;
 mod arrays;
 mod begun;
+mod bounds;
 mod catalogs;
 mod changes;
 mod comparison;
+mod dead_letters;
 mod evidence;
 mod experience;
 mod facts;
@@ -37,16 +40,18 @@ mod tallies;
 mod teams;
 mod watermark;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clickhouse::{Client, query::Query};
 use domain::{ids::TeamId, time::Timestamp};
 
-use crate::arrays::Array;
+use crate::{arrays::Array, bounds::Patience};
 pub use crate::{
+    bounds::{Bounds, NoAnswer},
     changes::Change,
     comparison::{COMPARISON_ROWS_MAX, TooLarge},
+    dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterPlace, PAYLOAD_BYTES_READ_MAX},
     evidence::{Evidence, Numbers, SIGNALS_MAX, Said, Signal, Text, Texts},
     experience::{Experience, Judged, OBSERVATIONS_MIN, OPERATIONS_MAX, Operation},
     history::{Place, Point, Shown, Span},
@@ -60,23 +65,33 @@ pub use crate::{
 #[derive(Clone)]
 pub struct Store {
     client: Client,
-    query_max: Duration,
+    patience: Patience,
 }
 
 impl Store {
     /// Reads with `client`; no question may take longer than `query_max`.
     #[must_use]
     pub fn new(client: Client, query_max: Duration) -> Self {
-        // The server stops what nobody waits for any more.
-        let client = client.with_setting("max_execution_time", query_max.as_secs().max(1).to_string());
-        Self { client, query_max }
+        Self { client, patience: Patience::Each(query_max) }
+    }
+
+    /// Keeps each question within `bounds`, and gives it up on the server too when its asker leaves.
+    #[must_use]
+    pub fn bounded(self, bounds: Bounds) -> Self {
+        Self { client: bounds.put_on(self.client), ..self }
+    }
+
+    /// Asks all that is asked from now on until `end` together.
+    #[must_use]
+    pub fn until(&self, end: Instant) -> Self {
+        Self { client: self.client.clone(), patience: Patience::Until(end) }
     }
 
     /// Reads on so many threads of the server for each question. Where as many questions are asked at once as there are processors,
     /// to divide each among all threads costs more than it saves: their groups are merged once more.
     #[must_use]
     pub fn on_threads(&self, threads: u64) -> Self {
-        Self { client: self.client.clone().with_setting("max_threads", threads.to_string()), query_max: self.query_max }
+        Self { client: self.client.clone().with_setting("max_threads", threads.to_string()), patience: self.patience }
     }
 
     /// On how many threads the server answers a question that is asked alone.
@@ -84,14 +99,21 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer in time, or answers with something else.
     pub async fn threads(&self) -> anyhow::Result<u64> {
-        let query = self.client.query("SELECT toUInt64(getSetting('max_threads'))");
+        let query = self.query("SELECT toUInt64(getSetting('max_threads'))");
         self.within(async { query.fetch_one::<u64>().await.context("cannot read the number of threads") }).await
     }
 
     /// Gives up on a server that neither answers nor closes the connection: it would be waited for without end.
     async fn within<T>(&self, answer: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-        let answered = tokio::time::timeout(self.query_max, answer).await;
-        answered.unwrap_or_else(|_| bail!("ClickHouse did not answer within {} ms", self.query_max.as_millis()))
+        let waited = self.patience.left();
+        let answered = tokio::time::timeout(waited, answer).await;
+        answered.unwrap_or_else(|_| Err(NoAnswer { waited }.into()))
+    }
+
+    /// A query that the server stops when nobody waits for it any more.
+    fn query(&self, sql: &str) -> Query {
+        let seconds = self.patience.left().as_secs_f64();
+        self.client.query(sql).with_setting("max_execution_time", format!("{seconds:.3}"))
     }
 
     /// A query about one team at one instant.
@@ -102,7 +124,7 @@ impl Store {
     /// A query about several teams at one instant, few enough that their ids fit into a form's field.
     fn of_teams(&self, sql: &str, teams: &[TeamId], as_of: Timestamp) -> Query {
         let teams: Vec<&str> = teams.iter().map(TeamId::as_str).collect();
-        self.client.query(sql).param("teams", teams).param("as_of", as_of.0)
+        self.query(sql).param("teams", teams).param("as_of", as_of.0)
     }
 
     /// A query about one team at one instant, with arrays.

@@ -48,7 +48,7 @@ impl Store {
         seen_through: Timestamp,
         first_max: usize,
     ) -> anyhow::Result<Portfolio> {
-        let query = self.client.query(TEAMS).param("as_of", as_of.0).param("rows_max", PORTFOLIO_TEAMS_MAX + 1);
+        let query = self.query(TEAMS).param("as_of", as_of.0).param("rows_max", PORTFOLIO_TEAMS_MAX + 1);
         let ids = self.within(async { query.fetch_all::<String>().await.context("cannot read the teams") }).await?;
         if ids.len() > PORTFOLIO_TEAMS_MAX as usize {
             return Err(TooLarge { what: "teams", rows_max: PORTFOLIO_TEAMS_MAX }.into());

@@ -11,7 +11,7 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer in time, or answers with something else.
     pub async fn teams(&self) -> anyhow::Result<Vec<TeamId>> {
-        let query = self.client.query(
+        let query = self.query(
             "SELECT DISTINCT toString(team) FROM
                 (
                     SELECT team FROM teams

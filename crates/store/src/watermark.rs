@@ -13,7 +13,7 @@ impl Store {
     pub async fn watermark(&self) -> anyhow::Result<Option<Timestamp>> {
         // A topic that was made anew with fewer partitions leaves rows of the others behind: its newest row says how many
         // there are.
-        let query = self.client.query(
+        let query = self.query(
             "SELECT toUnixTimestamp64Milli(min(progress)), count(), countIf(reported < expected)
             FROM
             (

@@ -4,6 +4,7 @@
 //! has computed is only put into words here.
 
 mod computed;
+pub mod dead_letters;
 pub mod diff;
 pub mod evidence;
 pub mod history;

@@ -71,6 +71,15 @@ pub struct ApiConfig {
     /// So many answers are computed from ClickHouse at once; more wait their turn.
     #[arg(id = "api_computed_in_flight_max", long = "api-computed-in-flight-max", env = "FLYWHEEL_API_COMPUTED_IN_FLIGHT_MAX", default_value_t = ApiConfig::default().computed_in_flight_max)]
     pub computed_in_flight_max: usize,
+    /// So many questions wait for their turn to be computed; more get a 503.
+    #[arg(id = "api_computed_waiting_max", long = "api-computed-waiting-max", env = "FLYWHEEL_API_COMPUTED_WAITING_MAX", default_value_t = ApiConfig::default().computed_waiting_max)]
+    pub computed_waiting_max: usize,
+    /// So many computed answers are kept, for as long as they stand and a minute at most.
+    #[arg(id = "api_computed_kept_max", long = "api-computed-kept-max", env = "FLYWHEEL_API_COMPUTED_KEPT_MAX", default_value_t = ApiConfig::default().computed_kept_max)]
+    pub computed_kept_max: u64,
+    /// The computed answers that are kept have so many bytes together.
+    #[arg(id = "api_computed_kept_bytes_max", long = "api-computed-kept-bytes-max", env = "FLYWHEEL_API_COMPUTED_KEPT_BYTES_MAX", default_value_t = ApiConfig::default().computed_kept_bytes_max)]
+    pub computed_kept_bytes_max: u64,
 }
 
 impl Default for ApiConfig {
@@ -92,6 +101,9 @@ impl Default for ApiConfig {
             teams_max: 10_000,
             snapshots_kept_max: 16,
             computed_in_flight_max: 4,
+            computed_waiting_max: 64,
+            computed_kept_max: 1_024,
+            computed_kept_bytes_max: 64 * 1_024 * 1_024,
         }
     }
 }
@@ -124,6 +136,9 @@ impl ApiConfig {
             ("--api-teams-max", self.teams_max == 0),
             ("--api-snapshots-kept-max", self.snapshots_kept_max == 0),
             ("--api-computed-in-flight-max", self.computed_in_flight_max == 0),
+            ("--api-computed-waiting-max", self.computed_waiting_max == 0),
+            ("--api-computed-kept-max", self.computed_kept_max == 0),
+            ("--api-computed-kept-bytes-max", self.computed_kept_bytes_max == 0),
         ];
         for (flag, zero) in limits {
             if zero {

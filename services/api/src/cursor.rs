@@ -1,5 +1,6 @@
 //! Where the next page of a list starts: opaque to the reader, who sends it back as it came.
 
+use ::store::DeadLetterPlace;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{ids::TeamId, time::Timestamp};
 
@@ -15,6 +16,8 @@ pub(crate) enum Cursor {
     Computed { as_of: Timestamp, start: usize },
     /// In the list of teams, after `team`.
     Teams { after: TeamId },
+    /// In the list of dead letters, after this one.
+    DeadLetters { after: DeadLetterPlace },
 }
 
 impl Cursor {
@@ -27,6 +30,9 @@ impl Cursor {
             Self::Ranking { snapshot, start } => format!("r1 {snapshot} {start}"),
             Self::Computed { as_of, start } => format!("c1 {} {start}", as_of.0),
             Self::Teams { after } => format!("t1 {after}"),
+            Self::DeadLetters { after: DeadLetterPlace { received_ms, topic, partition, offset } } => {
+                format!("d1 {received_ms} {topic} {partition} {offset}")
+            }
         };
         URL_SAFE_NO_PAD.encode(text)
     }
@@ -37,16 +43,23 @@ impl Cursor {
             return None;
         }
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        let mut words = text.split(' ');
-        let decoded = match (words.next()?, words.next()?, words.next()) {
-            ("r1", snapshot, Some(start)) => Self::ranking(snapshot, start.parse().ok()?),
-            ("c1", as_of, Some(start)) => {
+        let words: Vec<&str> = text.split(' ').collect();
+        Some(match words.as_slice() {
+            ["r1", snapshot, start] => Self::ranking(snapshot, start.parse().ok()?),
+            ["c1", as_of, start] => {
                 Self::Computed { as_of: Timestamp(as_of.parse().ok()?), start: start.parse().ok()? }
             }
-            ("t1", team, None) => Self::Teams { after: team.parse().ok()? },
+            ["t1", team] => Self::Teams { after: team.parse().ok()? },
+            ["d1", received_ms, topic, partition, offset] => Self::DeadLetters {
+                after: DeadLetterPlace {
+                    received_ms: received_ms.parse().ok()?,
+                    topic: (*topic).to_owned(),
+                    partition: partition.parse().ok()?,
+                    offset: offset.parse().ok()?,
+                },
+            },
             _ => return None,
-        };
-        words.next().is_none().then_some(decoded)
+        })
     }
 }
 
@@ -57,8 +70,9 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_as_it_went() {
         let computed = Cursor::Computed { as_of: Timestamp(1_796_083_200_000_001), start: 200 };
-        for cursor in [Cursor::ranking("01JD-x:9", 50), computed, Cursor::Teams { after: "dynamodb".parse().unwrap() }]
-        {
+        let teams = Cursor::Teams { after: "dynamodb".parse().unwrap() };
+        let after = DeadLetterPlace { received_ms: 17, topic: "flywheel.usage.v1".to_owned(), partition: 5, offset: 9 };
+        for cursor in [Cursor::ranking("01JD-x:9", 50), computed, teams, Cursor::DeadLetters { after }] {
             assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
         }
     }

@@ -77,6 +77,14 @@ pub enum Error {
         /// How many there may be.
         rows_max: u32,
     },
+    /// The answer would cost more than one question may.
+    #[error("the answer takes more of ClickHouse than one question may: more than {max} {what}")]
+    TooCostly {
+        /// What it takes too much of.
+        what: &'static str,
+        /// How much one question may take.
+        max: u64,
+    },
     /// Parameters of the query or the path are unknown or wrong.
     #[error("{}", sentence(.0))]
     Parameters(Vec<ParameterError>),
@@ -124,6 +132,9 @@ pub enum Error {
         /// The time that an answer may take, in milliseconds.
         ms_max: u64,
     },
+    /// ClickHouse took too long.
+    #[error("the answer could not be computed from ClickHouse in the time that a request has; ask for less, or later")]
+    TooSlow,
     /// A fault of ours; its cause has been logged.
     #[error("the request failed through no fault of its own; the log tells more under its request_id")]
     Internal,
@@ -136,13 +147,9 @@ impl Error {
         Self::Internal
     }
 
-    /// Logs why ClickHouse could not be read, which the client does not get to see. That it would be too much is for the client.
-    pub(crate) fn history(cause: &anyhow::Error) -> Self {
-        if let Some(&::store::TooLarge { what, rows_max }) = cause.downcast_ref() {
-            return Self::TooMuch { what, rows_max };
-        }
-        tracing::warn!(error = format!("{cause:#}"), "an answer could not be computed");
-        Self::HistoryAway
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.kind().0
     }
 
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
@@ -157,6 +164,7 @@ impl Error {
             Self::UnknownFeature { .. } => (StatusCode::NOT_FOUND, "unknown-feature", "Unknown feature"),
             Self::NotLaunched { .. } => (StatusCode::NOT_FOUND, "not-launched", "Not launched"),
             Self::TooMuch { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too-much", "Too much"),
+            Self::TooCostly { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too-costly", "Too costly"),
             Self::UnknownSnapshot { .. } => (StatusCode::NOT_FOUND, "unknown-snapshot", "Unknown snapshot"),
             Self::Parameters(_) => (StatusCode::BAD_REQUEST, "invalid-parameters", "Invalid parameters"),
             Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "URI too long"),
@@ -171,6 +179,7 @@ impl Error {
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
             Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", "Too many streams"),
             Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "timeout", "Timed out"),
+            Self::TooSlow => (StatusCode::GATEWAY_TIMEOUT, "timeout", "Timed out"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }

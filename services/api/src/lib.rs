@@ -24,6 +24,7 @@ pub mod error;
 mod example;
 mod follower;
 pub mod history;
+mod letters;
 mod limits;
 mod metrics;
 mod page;

@@ -1,5 +1,7 @@
 //! What the role measures.
 
+pub(crate) mod cold;
+
 use std::{
     sync::{Arc, Weak},
     time::{SystemTime, UNIX_EPOCH},

@@ -25,7 +25,7 @@ use crate::{
     metrics::HttpMetrics,
     problem::Problem,
     published::Published,
-    routes::{diff, features, outcome, portfolio, probes, rankings, stream, teams},
+    routes::{dead_letters, diff, features, outcome, portfolio, probes, rankings, stream, teams},
     store::Store,
     stream::Streams,
     telemetry,
@@ -89,7 +89,7 @@ fn readers() -> OpenApiRouter<AppState> {
 
 /// What operators may ask.
 fn operators() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().routes(routes!(dead_letters::list))
 }
 
 /// The whole API as a service.

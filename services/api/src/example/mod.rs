@@ -1,9 +1,11 @@
 //! The examples that the OpenAPI document shows: the founding story.
 
 mod answers;
+mod dead_letters;
 mod evidence;
 
 pub(crate) use answers::{diff, outcome, portfolio};
+pub(crate) use dead_letters::dead_letters;
 pub(crate) use evidence::{evidence, history};
 
 use wire::ranking::{

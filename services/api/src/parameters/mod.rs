@@ -1,5 +1,6 @@
 //! What a request's path and query say, checked. Whatever is unknown or wrong is named, all of it at once.
 
+pub(crate) mod dead_letters;
 pub(crate) mod instants;
 pub(crate) mod ranking;
 

@@ -10,6 +10,7 @@ use utoipa::{
 use super::Problem;
 use crate::{
     error::{Error, ParameterError, Withheld},
+    history::BOUNDS,
     withheld::ACCOUNTS_SHOWN_MIN,
 };
 
@@ -45,6 +46,9 @@ pub(crate) struct OfOutcome;
 
 /// Errors of the portfolio.
 pub(crate) struct OfPortfolio;
+
+/// Errors of the dead letters.
+pub(crate) struct OfDeadLetters;
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
@@ -103,6 +107,14 @@ impl IntoResponses for OfPortfolio {
     }
 }
 
+impl IntoResponses for OfDeadLetters {
+    fn responses() -> Responses {
+        let [_, away, too_costly, _] = of_history();
+        let errors = [away, too_costly, wrong("since", "takes an RFC 3339 time such as 2026-01-31T12:00:00Z")];
+        describe(always().into_iter().chain(errors))
+    }
+}
+
 impl IntoResponses for OfSnapshot {
     fn responses() -> Responses {
         let snapshot = Error::UnknownSnapshot {
@@ -137,9 +149,10 @@ impl IntoResponses for OfHistory {
 }
 
 /// What any answer that is computed may fail at.
-fn of_history() -> [Error; 3] {
+fn of_history() -> [Error; 4] {
     let silent = "has not reported yet how far it has read every partition".to_owned();
-    [Error::Loading, Error::HistoryAway, Error::Unready(BTreeMap::from([("ingest", silent)]))]
+    let too_costly = Error::TooCostly { what: "rows to read", max: BOUNDS.rows_read_max };
+    [Error::Loading, Error::HistoryAway, too_costly, Error::Unready(BTreeMap::from([("ingest", silent)]))]
 }
 
 fn withheld() -> Error {

@@ -1,5 +1,6 @@
 //! The handlers, a file for each noun, and what they share.
 
+pub(crate) mod dead_letters;
 pub(crate) mod diff;
 pub(crate) mod features;
 pub(crate) mod outcome;

@@ -1,18 +1,18 @@
 //! What became of a launch.
 
 use axum::{Json, extract::State};
-use wire::{Scope, outcome::Outcome};
+use wire::outcome::Outcome;
 
 use crate::{
     error::Error,
     example,
+    history::OutcomeOf,
     parameters::{
         TeamFeature, TeamFeatureParams,
         instants::{AsOfParams, AsOfQuery},
     },
     problem::responses::OfOutcome,
     router::AppState,
-    withheld::ACCOUNTS_SHOWN_MIN,
 };
 
 /// What became of a launch
@@ -34,12 +34,8 @@ pub(crate) async fn of_launch(
     query: AsOfQuery,
 ) -> Result<Json<Outcome>, Error> {
     state.team(&team)?;
-    let turn = state.history.turn().await?;
-    let instant = turn.instant("as_of", query.as_of)?;
-    let found = turn.store.outcome(&team, &feature, instant.computed(), instant.data_through).await;
-    let (found, foresight) = found
-        .map_err(|error| Error::history(&error))?
-        .ok_or_else(|| Error::NotLaunched { team: team.to_string(), feature: feature.to_string() })?;
-    let scope = Scope { team: &team, segment: None, as_of: instant.as_of, data_through: instant.data_through };
-    Ok(Json(Outcome::computed(&scope, &found, &foresight, ACCOUNTS_SHOWN_MIN)))
+    let sight = state.history.look().await?;
+    let moment = sight.moment("as_of", query.as_of)?;
+    let outcome = state.history.ask(sight.of_team(&team), OutcomeOf { team, feature, moment }).await?;
+    Ok(Json(Outcome::clone(&outcome)))
 }

@@ -6,13 +6,11 @@ use wire::portfolio::Portfolio;
 use crate::{
     error::Error,
     example,
+    history::PortfolioAt,
     parameters::instants::{AsOfParams, AsOfQuery},
     problem::responses::OfPortfolio,
     router::AppState,
 };
-
-/// So many of each team's features are shown; its ranking has the rest.
-const FIRST_MAX: usize = 3;
 
 /// All teams side by side
 ///
@@ -28,12 +26,8 @@ const FIRST_MAX: usize = 3;
 )]
 pub(crate) async fn all_teams(State(state): State<AppState>, query: AsOfQuery) -> Result<Json<Portfolio>, Error> {
     state.loaded()?;
-    let turn = state.history.turn().await?;
-    let instant = turn.instant("as_of", query.as_of)?;
-    let found = turn
-        .store
-        .portfolio(instant.computed(), instant.data_through, FIRST_MAX)
-        .await
-        .map_err(|error| Error::history(&error))?;
-    Ok(Json(Portfolio::computed(instant.as_of, instant.data_through, &found)))
+    let sight = state.history.look().await?;
+    let moment = sight.moment("as_of", query.as_of)?;
+    let portfolio = state.history.ask(sight.of_everybody(), PortfolioAt { moment }).await?;
+    Ok(Json(Portfolio::clone(&portfolio)))
 }

@@ -15,6 +15,7 @@ use super::tagged;
 use crate::{
     cursor::Cursor,
     error::Error,
+    history::{Basis, RankingAt, SnapshotOf},
     page,
     parameters::{
         PageParams, PageQuery, Team, TeamParams, TeamSnapshot, TeamSnapshotParams, expired_cursor, foreign_cursor,
@@ -61,7 +62,7 @@ pub(crate) async fn current(
         Some(Cursor::Ranking { ref snapshot, start }) => {
             (state.store.snapshot(team.as_str(), snapshot).ok_or_else(expired_cursor)?, start)
         }
-        Some(Cursor::Teams { .. }) => return Err(foreign_cursor()),
+        Some(Cursor::Teams { .. } | Cursor::DeadLetters { .. }) => return Err(foreign_cursor()),
     };
     let page = published.page(start, query.limit).map_err(Error::internal)?;
     Ok(tagged(&headers, page.etag, || page.body))
@@ -74,10 +75,11 @@ async fn computed(
     as_of: Option<Timestamp>,
     start: usize,
 ) -> Result<Response, Error> {
-    let turn = state.history.turn().await?;
-    let instant = turn.instant("as_of", as_of)?;
-    let ranking = turn.ranking(team, instant, &query.question).await?;
-    let next = |start| Cursor::Computed { as_of: instant.as_of, start };
+    let sight = state.history.look().await?;
+    let moment = sight.moment("as_of", as_of)?;
+    let enquiry = RankingAt { team: team.clone(), moment, question: query.question.clone() };
+    let ranking = state.history.ask(sight.of_team(team), enquiry).await?;
+    let next = |start| Cursor::Computed { as_of: moment.as_of, start };
     let (page, _) = page::cut(&ranking, start, query.limit, next);
     Ok(Json(page).into_response())
 }
@@ -121,12 +123,9 @@ pub(crate) async fn snapshot(
 
 /// A snapshot that is no longer in memory.
 async fn kept(state: &AppState, team: &TeamId, snapshot: String) -> Result<Published, Error> {
-    let document = match published::instant(&snapshot) {
-        Some(as_of) => state.history.store().snapshot(team, as_of, &snapshot).await,
-        None => Ok(None),
+    let Some(as_of) = published::instant(&snapshot) else {
+        return Err(Error::UnknownSnapshot { team: team.to_string(), snapshot });
     };
-    let document = document.map_err(|error| Error::history(&error))?;
-    let document = document.ok_or_else(|| Error::UnknownSnapshot { team: team.to_string(), snapshot })?;
-    let ranking: Ranking = serde_json::from_str(&document).map_err(Error::internal)?;
-    Published::new(ranking).map_err(Error::internal)
+    let ranking = state.history.ask(Basis::Fixed, SnapshotOf { team: team.clone(), as_of, snapshot }).await?;
+    Published::new(Ranking::clone(&ranking)).map_err(Error::internal)
 }

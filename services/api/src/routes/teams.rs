@@ -66,7 +66,7 @@ pub(crate) async fn list(State(state): State<AppState>, query: PageQuery) -> Res
     let after = match query.cursor {
         None => None,
         Some(Cursor::Teams { after }) => Some(after),
-        Some(Cursor::Ranking { .. } | Cursor::Computed { .. }) => return Err(foreign_cursor()),
+        Some(_) => return Err(foreign_cursor()),
     };
     let (page, more) = state.store.teams(after.as_ref(), query.limit);
     let next = page.last().filter(|_| more).map(|last| Cursor::Teams { after: last.team().clone() }.encode());

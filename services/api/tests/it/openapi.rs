@@ -51,6 +51,7 @@ async fn every_answer_is_described_with_an_example() {
         "not-launched",
         "overloaded",
         "timeout",
+        "too-costly",
         "too-many-streams",
         "too-much",
         "unknown-feature",

@@ -5,6 +5,7 @@ mod answers;
 mod any_instant;
 mod audit;
 mod board;
+mod cold;
 mod comparison;
 mod dashboard;
 mod dead_letters;

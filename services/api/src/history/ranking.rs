@@ -1,12 +1,4 @@
-//! What was: answers that are computed for the question, from ClickHouse.
-//!
-//! The watermark is read before the facts, so that `data_through` never promises more than the facts hold.
-
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+//! A team's ranking of any instant, of a segment, under other assumptions.
 
 use domain::{
     assumptions::Assumptions,
@@ -15,14 +7,13 @@ use domain::{
     limits::TIME_MIN,
     ranking::{Ranking, rank_tallies},
     tally::Tallies,
-    time::{MICROS_PER_SECOND, Timestamp},
+    time::Timestamp,
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::Scope;
 
+use super::{Enquiry, Moment, Turn};
 use crate::{
-    ApiConfig,
-    error::{Error, ParameterError},
+    error::Error,
     parameters::ranking::{Question, contradictions},
     withheld::{self, Counted, Counts},
 };
@@ -30,94 +21,40 @@ use crate::{
 /// `rank_change_7d` compares with the ranking of so many days earlier.
 const CHANGE_DAYS: f64 = 7.0;
 
-/// Computes answers from ClickHouse, so many at once. Cheap to clone.
-#[derive(Clone)]
-pub struct History {
-    store: ::store::Store,
-    turns: Arc<Semaphore>,
-}
-
-/// An instant that can be asked about, and how far the data for it reach.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Instant {
-    pub(crate) as_of: Timestamp,
-    pub(crate) data_through: Timestamp,
-}
-
-impl Instant {
-    /// The instant to compute for. No event is older than [`TIME_MIN`], and ClickHouse knows no time before 1900: all instants
-    /// before the first possible event are alike.
-    pub(crate) fn computed(self) -> Timestamp {
-        self.as_of.max(TIME_MIN.plus_micros(-1))
-    }
-}
-
-/// The right to compute one answer.
-pub(crate) struct Turn<'a> {
-    pub(crate) store: &'a ::store::Store,
-    watermark: Timestamp,
-    now: Timestamp,
-    _permit: SemaphorePermit<'a>,
+/// The ranking that is asked for, as of a moment.
+#[derive(Debug)]
+pub(crate) struct RankingAt {
+    pub(crate) team: TeamId,
+    pub(crate) moment: Moment,
+    /// Whatever instant it names, the moment's is meant.
+    pub(crate) question: Question,
 }
 
 /// A ranking that was computed for a question, and whose it is.
-pub(crate) struct Ranked {
-    pub(crate) ranking: Ranking,
+pub(super) struct Ranked {
+    pub(super) ranking: Ranking,
     assumptions: Assumptions,
     counted: Counted,
 }
 
-impl History {
-    /// Reads with ClickHouse's `client`, within the limits of `config`.
-    #[must_use]
-    pub fn new(client: clickhouse::Client, config: &ApiConfig) -> Self {
-        Self {
-            store: ::store::Store::new(client, Duration::from_millis(config.request_ms_max)),
-            turns: Arc::new(Semaphore::new(config.computed_in_flight_max.min(Semaphore::MAX_PERMITS))),
-        }
-    }
+impl Enquiry for RankingAt {
+    type Answer = wire::ranking::Ranking;
+    const NAME: &'static str = "ranking";
 
-    /// Waits for a turn and reads how far the data reach.
-    pub(crate) async fn turn(&self) -> Result<Turn<'_>, Error> {
-        let permit = self.turns.acquire().await.map_err(Error::internal)?;
-        let watermark = self.store.watermark().await.map_err(|error| Error::history(&error))?;
-        let watermark = watermark.ok_or_else(|| {
-            let silent = "has not reported yet how far it has read every partition".to_owned();
-            Error::Unready(BTreeMap::from([("ingest", silent)]))
-        })?;
-        Ok(Turn { store: &self.store, watermark, now: now(), _permit: permit })
-    }
-
-    /// What is stored, where no turn is needed: a look-up by key.
-    pub(crate) fn store(&self) -> &::store::Store {
-        &self.store
+    async fn answer(self, turn: &Turn) -> Result<Self::Answer, Error> {
+        turn.ranking(&self.team, self.moment, &self.question).await
     }
 }
 
-impl Turn<'_> {
-    /// The instant that `parameter` names; now, to the second, where it names none.
-    pub(crate) fn instant(&self, parameter: &str, asked: Option<Timestamp>) -> Result<Instant, Error> {
-        let as_of = asked.unwrap_or(Timestamp(self.now.0.div_euclid(MICROS_PER_SECOND) * MICROS_PER_SECOND));
-        if as_of > self.now {
-            let detail = format!("is in the future: it is {} now", self.now.to_rfc3339());
-            return Err(Error::Parameters(vec![ParameterError { parameter: parameter.to_owned(), detail }]));
-        }
-        Ok(Instant { as_of, data_through: as_of.min(self.watermark) })
-    }
-
-    /// The instant of a published ranking. The ranker's clock may be ahead of ours.
-    pub(crate) fn of_published(&self, as_of: Timestamp) -> Instant {
-        Instant { as_of, data_through: as_of.min(self.watermark) }
-    }
-
-    /// The ranking that is asked for, as of `instant`.
-    pub(crate) async fn ranking(
+impl Turn {
+    /// The ranking that is asked for, as of `moment`.
+    pub(super) async fn ranking(
         &self,
         team: &TeamId,
-        instant: Instant,
+        moment: Moment,
         question: &Question,
     ) -> Result<wire::ranking::Ranking, Error> {
-        let at = instant.computed();
+        let at = moment.computed();
         let (now, mut before) = tokio::try_join!(
             self.ranked(team, at, question),
             self.ranked(team, at.minus_days(CHANGE_DAYS).max(TIME_MIN.plus_micros(-1)), question),
@@ -129,7 +66,7 @@ impl Turn<'_> {
             before.ranking.iterate.clear();
         }
         let segment = question.segment.as_deref();
-        let scope = Scope { team, segment, as_of: instant.as_of, data_through: instant.data_through };
+        let scope = Scope { team, segment, as_of: moment.as_of, data_through: moment.data_through };
         let mut document = wire::ranking::Ranking::computed(&scope, &now.assumptions, &now.ranking, &before.ranking);
         document.before_first_event = !begun;
         Ok(document)
@@ -137,7 +74,7 @@ impl Turn<'_> {
 
     /// Whether the team had any event up to then. What would tell the numbers of a few accounts is not shown; where there was
     /// nothing at all, there is nobody to tell of.
-    pub(crate) async fn check_shown(
+    pub(super) async fn check_shown(
         &self,
         team: &TeamId,
         at: Timestamp,
@@ -154,7 +91,7 @@ impl Turn<'_> {
     }
 
     /// The ranking that is asked for, at `as_of` whatever instant the question names.
-    pub(crate) async fn ranked(&self, team: &TeamId, as_of: Timestamp, question: &Question) -> Result<Ranked, Error> {
+    pub(super) async fn ranked(&self, team: &TeamId, as_of: Timestamp, question: &Question) -> Result<Ranked, Error> {
         let away = |error| Error::history(&error);
         let segment = question.segment.as_deref();
         let catalog = self.store.catalog(team, as_of).await.map_err(away)?;
@@ -222,9 +159,4 @@ enum Whole {
     Sums(Box<Tallies>),
     /// How many of its accounts are active.
     Accounts(u64),
-}
-
-fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }
