@@ -134,6 +134,10 @@ fn foresight(foresight: &Foresight) -> Vec<String> {
             ),
             format!("chance alone: {:.0} to {:.0} %", low * 100.0, high * 100.0),
         ],
+        _ if foresight.launches > 1 && foresight.pairs == 0 => vec![format!(
+            "all {} of the team's launches that can be judged were used by the same share: there was nothing to foretell",
+            foresight.launches
+        )],
         _ => vec![format!(
             "{} of the team's launches can be judged: too few to say how well its rankings foretold",
             foresight.launches
@@ -211,5 +215,7 @@ mod tests {
     fn too_few_launches_are_not_judged() {
         let few = Foresight { launches: 2, share: None, ..golden().foresight };
         assert!(foresight(&few)[0].contains("2 of the team's launches"));
+        let alike = Foresight { launches: 33, pairs: 0, share: None, ..golden().foresight };
+        assert!(foresight(&alike)[0].contains("nothing to foretell"));
     }
 }
