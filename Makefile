@@ -29,17 +29,22 @@ fetch: ## Download Kafka and ClickHouse, and start nothing
 	exec target/release/devstack fetch
 
 .PHONY: test
-test: test-pure test-stack ## Run every test: the pure ones, then those against a Kafka and a ClickHouse of their own
+test: test-pure test-stack test-contract ## Run every test: the pure ones, then those against a Kafka and a ClickHouse of their own
 
 .PHONY: test-pure
 test-pure: ## Run the tests that need nothing but this code
-	cargo test --locked --workspace --exclude devstack --exclude e2e --exclude chaos
+	cargo test --locked --workspace --exclude devstack --exclude e2e --exclude chaos --exclude contract
 
 .PHONY: test-stack
 test-stack: ## Run the tests against a Kafka and a ClickHouse of their own
 	deploy/dev/check-prerequisites --own-stack
 	cargo test --locked --package devstack --package e2e
 	cargo test --locked --package chaos
+
+.PHONY: test-contract
+test-contract: ## Run other people's tools against the API, to see whether it is what its OpenAPI document says; needs Python 3.11
+	deploy/dev/check-prerequisites --own-stack
+	cargo test --locked --package contract
 
 .PHONY: simulate
 simulate: ## Simulate ingest with crashes, delays and lies for SECONDS (60), from SEED if given

@@ -80,7 +80,7 @@ pub(crate) struct EvidenceParams {
     #[param(format = DateTime, example = "2026-06-30T00:00:00Z")]
     as_of: Option<String>,
     /// An account is worse off if its own p99 is above so many microseconds.
-    #[param(minimum = 1, default = 1_000_000)]
+    #[param(minimum = 1, maximum = 100_000_000_000_000_i64, default = 1_000_000)]
     bound_us: Option<u64>,
 }
 

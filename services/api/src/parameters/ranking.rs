@@ -57,13 +57,13 @@ pub(crate) struct ScopeParams {
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct WhatIfParams {
     /// What if an account were active for so many days after an event? Never stored; nor are the others.
-    #[param(minimum = 0, maximum = 36500)]
+    #[param(exclusive_minimum = 0, maximum = 36500)]
     activity_window_days: Option<f64>,
     /// What if a request counted half after so many days?
-    #[param(minimum = 0, maximum = 36500)]
+    #[param(exclusive_minimum = 0, maximum = 36500)]
     half_life_days: Option<f64>,
     /// What if need signals counted for so many days?
-    #[param(minimum = 0, maximum = 36500)]
+    #[param(exclusive_minimum = 0, maximum = 36500)]
     need_window_days: Option<f64>,
     /// What if it took so many signals to show a need?
     #[param(minimum = 1)]

@@ -1,0 +1,81 @@
+//! Schemathesis drives every operation of the document with valid and invalid requests, and every answer is one that the
+//! document describes: status, media type, headers, body.
+//!
+//! It is a Python program from the package index, at the versions of `schemathesis/requirements.txt`, in a folder under `target`.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use devstack::Stack;
+use testkit::{
+    eventually::eventually,
+    flywheel::{Flywheel, succeed},
+};
+use tokio::process::Command;
+
+const CURRENT_MAX: Duration = Duration::from_secs(120);
+const REQUIREMENTS: &str = include_str!("../../schemathesis/requirements.txt");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_one_that_the_document_describes() {
+    let program = installed().await;
+    let stack = testkit::migrated_stack().await;
+    let flywheel = told(&stack).await;
+
+    let url = flywheel.api_url();
+    let output = Command::new(program)
+        .args(["--config-file", concat!(env!("CARGO_MANIFEST_DIR"), "/schemathesis/schemathesis.toml")])
+        .args(["run", &format!("{url}/openapi.json"), "--url", &url])
+        // The endless stream is tested by hand.
+        .args(["--exclude-path-regex", "/stream$"])
+        // It leaves notes where it runs.
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("SCHEMATHESIS_HOOKS", concat!(env!("CARGO_MANIFEST_DIR"), "/schemathesis/hooks.py"))
+        .args(std::env::var("SCHEMATHESIS_OPTIONS").unwrap_or_default().split_whitespace())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("schemathesis starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+/// An API with the demonstration's rankings.
+async fn told(stack: &Stack) -> Flywheel {
+    let flywheel = Flywheel::start(stack).await;
+    succeed(stack, &["demo", "--history-only"]).await;
+    for team in ["dynamodb", "lambda"] {
+        eventually("the demonstration is ranked", CURRENT_MAX, async || {
+            let (status, body) = flywheel.get(&format!("/v1/teams/{team}/rankings")).await;
+            let listed = body["items"].as_array().map_or(0, Vec::len);
+            if status == 200 && listed > 1 { Ok(()) } else { Err(format!("{status} {listed}")) }
+        })
+        .await;
+    }
+    flywheel
+}
+
+/// The program, installed by the first test that needs it at these versions.
+async fn installed() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");
+    let program = folder.join("bin/schemathesis");
+    let done = folder.join("requirements.txt");
+    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == REQUIREMENTS) {
+        return program;
+    }
+    run("python3", &["-m", "venv", "--clear", &folder.to_string_lossy()]).await;
+    let requirements = concat!(env!("CARGO_MANIFEST_DIR"), "/schemathesis/requirements.txt");
+    run(&folder.join("bin/pip").to_string_lossy(), &["install", "--quiet", "--no-deps", "--requirement", requirements])
+        .await;
+    std::fs::write(done, REQUIREMENTS).expect("the folder can be written");
+    program
+}
+
+async fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().await;
+    let output = output.unwrap_or_else(|error| panic!("{program} is needed for this test: {error}"));
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
