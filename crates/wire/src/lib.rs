@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod portfolio;
 pub mod ranking;
 pub mod share;
+pub mod teams;
 pub mod topics;
 
 pub use computed::Scope;

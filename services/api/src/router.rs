@@ -18,7 +18,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiConfig,
     access::{authenticate, oidc::Tokens},
-    compression, cors, envelope,
+    compression, cors,
+    docs::Docs,
+    envelope,
     error::{Error, ParameterError},
     history::History,
     limits::{self, Limits},
@@ -38,6 +40,7 @@ pub struct AppState {
     pub(crate) history: History,
     pub(crate) health: Health,
     pub(crate) openapi: Bytes,
+    pub(crate) docs: Docs,
     pub(crate) streams: Streams,
     stopping: CancellationToken,
     pub(crate) tokens: Tokens,
@@ -71,6 +74,7 @@ fn open() -> OpenApiRouter<AppState> {
         .routes(routes!(probes::readyz))
         .routes(routes!(probes::version))
         .routes(routes!(probes::openapi))
+        .routes(routes!(probes::docs))
 }
 
 /// What readers may ask, each of the teams that they may read.
@@ -117,7 +121,10 @@ impl AppState {
     pub fn new(store: Arc<Store>, history: History, health: Health) -> Self {
         let stopping = CancellationToken::new();
         let streams = Streams::new(ApiConfig::default().streams_max, stopping.clone());
-        Self { store, history, health, openapi: Bytes::from(openapi()), streams, stopping, tokens: Tokens::default() }
+        let openapi = openapi();
+        let docs = Docs::of(&openapi);
+        let openapi = Bytes::from(openapi);
+        Self { store, history, health, openapi, docs, streams, stopping, tokens: Tokens::default() }
     }
 
     /// The same; its streams end when `stopping` is cancelled.

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use client::Question;
 use domain::ids::TeamId;
 use tokio_util::sync::CancellationToken;
 use wire::diff::{Diff, DiffEnd, FeatureDiff};
@@ -9,7 +10,7 @@ use wire::diff::{Diff, DiffEnd, FeatureDiff};
 use crate::{
     printable::printable,
     terminal::{
-        Asking, Ink, Question, View, show,
+        Asking, Ink, View, show,
         table::{Column, Table, bar, cut, flow},
     },
 };
@@ -40,11 +41,8 @@ pub struct Args {
 /// When the API refuses the question or cannot be reached; when the output cannot be written.
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Args { team, from, to, segment, asking } = args;
-    TeamId::parse(&team).with_context(|| format!("`{team}` is not a team id"))?;
-    let question = Question::new(format!("/v1/teams/{team}/rankings/diff"), format!("diff of team `{team}`"))
-        .with("from", Some(from))
-        .with("to", to)
-        .with("segment", segment);
+    let team = TeamId::parse(&team).with_context(|| format!("`{team}` is not a team id"))?;
+    let question = Question::diff(&team, &from).with("to", to).with("segment", segment);
     show(question, &asking, render, shutdown).await
 }
 

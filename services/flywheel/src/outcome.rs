@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use client::Question;
 use domain::ids::{FeatureId, TeamId};
 use tokio_util::sync::CancellationToken;
 use wire::outcome::{Before, BeforeState, Cohort, Foresight, Outcome};
@@ -9,7 +10,7 @@ use wire::outcome::{Before, BeforeState, Cohort, Foresight, Outcome};
 use crate::{
     printable::printable,
     terminal::{
-        Asking, Ink, Question, View, age, percent, show,
+        Asking, Ink, View, age, percent, show,
         table::{Column, Table, cut, flow, whisker},
     },
 };
@@ -38,12 +39,9 @@ pub struct Args {
 /// When the API refuses the question, cannot be reached or knows no such launch; when the output cannot be written.
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Args { team, feature, as_of, asking } = args;
-    TeamId::parse(&team).with_context(|| format!("`{team}` is not a team id"))?;
-    FeatureId::parse(&feature).with_context(|| format!("`{feature}` is not a feature id"))?;
-    let question = Question::new(
-        format!("/v1/teams/{team}/features/{feature}/outcome"),
-        format!("outcome of `{feature}` of team `{team}`"),
-    )
+    let team = TeamId::parse(&team).with_context(|| format!("`{team}` is not a team id"))?;
+    let feature = FeatureId::parse(&feature).with_context(|| format!("`{feature}` is not a feature id"))?;
+    let question = Question::outcome(&team, &feature)
     .with("as_of", as_of);
     show(question, &asking, render, shutdown).await
 }

@@ -1,6 +1,7 @@
 //! `flywheel portfolio`: all teams side by side.
 
 use clap::Args as ClapArgs;
+use client::Question;
 use tokio_util::sync::CancellationToken;
 use wire::{
     outcome::Foresight,
@@ -12,7 +13,7 @@ use wire::{
 use crate::{
     printable::printable,
     terminal::{
-        Asking, Ink, Question, View, age, percent, show,
+        Asking, Ink, View, age, percent, show,
         table::{Column, Table, bar, cut, flow},
     },
 };
@@ -36,7 +37,7 @@ pub struct Args {
 /// # Errors
 /// When the API refuses the question or cannot be reached; when the output cannot be written.
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let question = Question::new("/v1/portfolio".to_owned(), "portfolio".to_owned()).with("as_of", args.as_of);
+    let question = Question::portfolio().with("as_of", args.as_of);
     show(question, &args.asking, render, shutdown).await
 }
 

@@ -66,7 +66,7 @@ pub(crate) struct WhatIfParams {
     #[param(exclusive_minimum = 0, maximum = 36500)]
     need_window_days: Option<f64>,
     /// What if it took so many signals to show a need?
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 1_000_000_000_000_i64)]
     need_min_count: Option<u64>,
     /// What if stated demand weighed so much? Alone it sets `need_weight` to its complement.
     #[param(minimum = 0, maximum = 1)]

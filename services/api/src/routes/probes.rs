@@ -1,6 +1,14 @@
 //! What operators and tools ask: is it alive, is it ready, which version is it, what does it offer.
 
-use axum::{Json, extract::State, http::header::CONTENT_TYPE, response::IntoResponse};
+use axum::{
+    Json,
+    extract::State,
+    http::{
+        HeaderValue,
+        header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+    },
+    response::IntoResponse,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -72,6 +80,19 @@ pub(crate) async fn version() -> Json<Version> {
 ))]
 pub(crate) async fn openapi(State(state): State<AppState>) -> impl IntoResponse {
     ([(CONTENT_TYPE, JSON)], state.openapi)
+}
+
+/// This document as a page
+///
+/// For people: it has no scripts, and needs nothing from elsewhere.
+#[utoipa::path(get, path = "/docs", operation_id = "getDocs", tag = "operations", responses(
+    (status = 200, description = "The page", content_type = "text/html; charset=utf-8", body = String,
+        example = "<!doctype html>..."),
+    Always,
+))]
+pub(crate) async fn docs(State(state): State<AppState>) -> impl IntoResponse {
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    ([(CONTENT_TYPE, html), (CONTENT_SECURITY_POLICY, state.docs.policy)], state.docs.page)
 }
 
 const OK: Well = Well { status: "ok" };

@@ -1,9 +1,7 @@
 //! The teams that have a ranking.
 
 use axum::{Json, extract::State};
-use serde::Serialize;
-use utoipa::ToSchema;
-use wire::ranking::Confidence;
+use wire::teams::{TeamSummary, Teams};
 
 use crate::{
     cursor::Cursor,
@@ -14,40 +12,6 @@ use crate::{
     published::Published,
     router::AppState,
 };
-
-/// Teams, in the order of their ids.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Teams {
-    /// The teams of this page.
-    items: Vec<TeamSummary>,
-    /// Where the next page starts; `null` on the last page.
-    next_cursor: Option<String>,
-}
-
-/// A team and its current ranking in brief.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TeamSummary {
-    /// The team's id.
-    team: String,
-    /// The instant T its current ranking is computed for.
-    as_of: String,
-    /// Every event with a time up to this instant is in the numbers.
-    data_through: String,
-    /// Name of the formula.
-    formula: String,
-    /// Id of the published snapshot.
-    snapshot: String,
-    /// Whether the population is large enough to rank.
-    confidence: Confidence,
-    /// Active accounts.
-    accounts: u64,
-    /// Features to choose from.
-    items: usize,
-    /// Launched features.
-    iterate: usize,
-    /// The feature in the first place; `null` when there are none to choose from.
-    first: Option<String>,
-}
 
 /// The teams that have a ranking
 #[utoipa::path(

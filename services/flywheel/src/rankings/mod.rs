@@ -5,10 +5,12 @@ mod render;
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use client::Question;
 use domain::ids::TeamId;
 use tokio_util::sync::CancellationToken;
+use wire::ranking::Ranking;
 
-use crate::terminal::{Asking, Question, show};
+use crate::terminal::{Asking, show};
 
 /// The longest page that the API gives.
 const ITEMS_MAX: usize = 200;
@@ -74,10 +76,10 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     show(question, &args.asking, render::render, shutdown).await
 }
 
-fn question(args: &Args) -> anyhow::Result<Question> {
+fn question(args: &Args) -> anyhow::Result<Question<Ranking>> {
     let Args { team, what_if, .. } = args;
-    TeamId::parse(team).with_context(|| format!("`{team}` is not a team id"))?;
-    Ok(Question::new(format!("/v1/teams/{team}/rankings"), format!("ranking of team `{team}`"))
+    let team = TeamId::parse(team).with_context(|| format!("`{team}` is not a team id"))?;
+    Ok(Question::ranking(&team)
         .with("limit", Some(ITEMS_MAX))
         .with("as_of", args.as_of.as_ref())
         .with("segment", args.segment.as_ref())
@@ -110,8 +112,8 @@ mod tests {
             --need-window-days 3 --need-min-count 4 --demand-weight 0.5 --need-weight 0.5 --tier-weight-standard 5 \
             --tier-weight-growth 6 --tier-weight-enterprise 7";
         let question = question(&Cli::parse_from(line.split_whitespace()).args).unwrap();
-        assert_eq!(question.path, "/v1/teams/eks/rankings");
-        let given: Vec<String> = question.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(question.what(), "ranking of team `eks`");
+        let given: Vec<String> = question.parameters().iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
             given.join("&"),
             "limit=200&as_of=2020-06-30T00:00:00Z&segment=(none)&activity_window_days=1&half_life_days=2&\

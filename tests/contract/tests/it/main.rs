@@ -1,3 +1,5 @@
-//! The running API, with the demonstration's data behind it, is what its OpenAPI document says.
+//! The API is what its OpenAPI document says: a tool asks it everything, and a browser reads its page.
 
+mod browser;
+mod docs;
 mod schemathesis;
