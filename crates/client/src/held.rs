@@ -1,6 +1,9 @@
 //! The same question again and again, of which only changes are sent.
 
-use reqwest::{StatusCode, header::{ETAG, HeaderValue}};
+use reqwest::{
+    StatusCode,
+    header::{ETAG, HeaderValue},
+};
 use serde::de::DeserializeOwned;
 
 use crate::{Client, Error, Question};

@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 
 use domain::ids::{FeatureId, TeamId};
 use wire::{
-    diff::Diff, evidence::Evidence, history::History, outcome::Outcome, portfolio::Portfolio, ranking::Ranking, teams::Teams,
+    diff::Diff, evidence::Evidence, history::History, outcome::Outcome, portfolio::Portfolio, ranking::Ranking,
+    teams::Teams,
 };
 
 /// A question whose answer is a `T`.
@@ -44,7 +45,8 @@ impl Question<Diff> {
     /// Why a team's ranking is another than it was at `from`, an RFC 3339 time.
     #[must_use]
     pub fn diff(team: &TeamId, from: &str) -> Self {
-        Self::new(&["teams", team.as_str(), "rankings", "diff"], format!("diff of team `{team}`")).with("from", Some(from))
+        Self::new(&["teams", team.as_str(), "rankings", "diff"], format!("diff of team `{team}`"))
+            .with("from", Some(from))
     }
 }
 

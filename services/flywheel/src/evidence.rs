@@ -47,9 +47,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     let Args { team, feature, as_of, bound_us, asking } = args;
     let team = TeamId::parse(&team).with_context(|| format!("`{team}` is not a team id"))?;
     let feature = FeatureId::parse(&feature).with_context(|| format!("`{feature}` is not a feature id"))?;
-    let question = Question::evidence(&team, &feature)
-    .with("as_of", as_of)
-    .with("bound_us", bound_us);
+    let question = Question::evidence(&team, &feature).with("as_of", as_of).with("bound_us", bound_us);
     show(question, &asking, render, shutdown).await
 }
 

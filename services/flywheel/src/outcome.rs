@@ -41,8 +41,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     let Args { team, feature, as_of, asking } = args;
     let team = TeamId::parse(&team).with_context(|| format!("`{team}` is not a team id"))?;
     let feature = FeatureId::parse(&feature).with_context(|| format!("`{feature}` is not a feature id"))?;
-    let question = Question::outcome(&team, &feature)
-    .with("as_of", as_of);
+    let question = Question::outcome(&team, &feature).with("as_of", as_of);
     show(question, &asking, render, shutdown).await
 }
 

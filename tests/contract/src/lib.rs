@@ -1,1 +1,4 @@
-//! Tools that others made, let loose on the real API: whether it is what its OpenAPI document says. All there is, is in `tests`.
+//! The API against its own OpenAPI document. All there is, is in `tests`:
+//!
+//! - Schemathesis asks every operation of a running API, with the demonstration's data behind it, valid and invalid questions.
+//! - A browser opens `/docs`.

@@ -46,8 +46,9 @@ impl Docs {
             schemas: outline::schemas(&document),
         };
         let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
-        let policy =
-            format!("default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; frame-ancestors 'none'");
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+        );
         Self {
             page: Bytes::from(page.render().unwrap_or_default()),
             policy: HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'")),

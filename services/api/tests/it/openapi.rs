@@ -30,9 +30,10 @@ async fn every_answer_is_described_with_an_example() {
             if status == "304" {
                 continue;
             }
-            let media_type = match (status.as_str(), path.ends_with("/stream")) {
-                ("200", false) => "application/json",
-                ("200", true) => "text/event-stream",
+            let media_type = match (status.as_str(), path.as_str()) {
+                ("200", "/docs") => "text/html; charset=utf-8",
+                ("200", path) if path.ends_with("/stream") => "text/event-stream",
+                ("200", _) => "application/json",
                 _ => "application/problem+json",
             };
             let content = &response["content"][media_type];
