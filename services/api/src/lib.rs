@@ -19,6 +19,7 @@ mod compression;
 pub mod config;
 pub mod cors;
 mod cursor;
+mod described;
 mod docs;
 mod envelope;
 pub mod error;

@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiConfig,
     access::{authenticate, oidc::Tokens},
-    compression, cors,
+    compression, cors, described,
     docs::Docs,
     envelope,
     error::{Error, ParameterError},
@@ -110,6 +110,7 @@ pub fn router(state: AppState, config: &ApiConfig) -> Router {
 /// The OpenAPI document of [`router`], as it is served.
 pub fn openapi() -> Vec<u8> {
     let (_, document) = open().merge(readers()).merge(operators()).split_for_parts();
+    let document = described::headers(document);
     // Serializing into memory fails only for maps with odd keys, which the document has not; a test reads it.
     let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
     text.push(b'\n');

@@ -82,7 +82,7 @@ pub(super) fn groups(document: &Value) -> Vec<Group<'_>> {
         let paths = members(&document["paths"]);
         let operations = paths.flat_map(|(path, methods)| members(methods).map(move |(method, of)| (path, method, of)));
         let tagged = operations.filter(|(_, _, operation)| elements(&operation["tags"]).any(|named| named == tag));
-        tagged.map(|(path, method, operation)| self::operation(path, method, operation)).collect()
+        tagged.map(|(path, method, operation)| self::operation(document, path, method, operation)).collect()
     };
     elements(&document["tags"])
         .map(|tag| {
@@ -105,7 +105,7 @@ pub(super) fn schemas(document: &Value) -> Vec<Schema<'_>> {
         .collect()
 }
 
-fn operation<'a>(path: &'a str, method: &str, operation: &'a Value) -> Operation<'a> {
+fn operation<'a>(document: &'a Value, path: &'a str, method: &str, operation: &'a Value) -> Operation<'a> {
     Operation {
         id: text(&operation["operationId"]),
         method: method.to_uppercase(),
@@ -113,7 +113,9 @@ fn operation<'a>(path: &'a str, method: &str, operation: &'a Value) -> Operation
         summary: text(&operation["summary"]),
         description: spans(&operation["description"]),
         parameters: elements(&operation["parameters"]).map(parameter).collect(),
-        answers: members(&operation["responses"]).map(|(status, answer)| self::answer(status, answer)).collect(),
+        answers: members(&operation["responses"])
+            .map(|(status, answer)| self::answer(document, status, answer))
+            .collect(),
     }
 }
 
@@ -151,12 +153,12 @@ fn takes(parameter: &Value) -> String {
     words.join(", ")
 }
 
-fn answer<'a>(status: &'a str, answer: &'a Value) -> Answer<'a> {
+fn answer<'a>(document: &'a Value, status: &'a str, answer: &'a Value) -> Answer<'a> {
     Answer {
         status,
         description: spans(&answer["description"]),
         headers: members(&answer["headers"])
-            .map(|(name, header)| Header { name, description: spans(&header["description"]) })
+            .map(|(name, header)| Header { name, description: spans(&referred(document, header)["description"]) })
             .collect(),
         contents: members(&answer["content"])
             .map(|(media_type, content)| Content {
@@ -166,6 +168,12 @@ fn answer<'a>(status: &'a str, answer: &'a Value) -> Answer<'a> {
             })
             .collect(),
     }
+}
+
+/// What a reference into the document refers to; anything else is itself.
+fn referred<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let pointer = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    pointer.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
 }
 
 fn examples(content: &Value) -> impl Iterator<Item = &Value> {

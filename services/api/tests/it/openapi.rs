@@ -84,3 +84,53 @@ async fn answers_have_the_described_properties() {
 fn keys(object: &Value) -> BTreeSet<String> {
     object.as_object().unwrap().keys().cloned().collect()
 }
+
+/// Examples are what readers copy: each has the shape that stands beside it.
+#[test]
+fn every_example_is_valid() {
+    let document: Value = serde_json::from_slice(&api::router::openapi()).unwrap();
+    let mut examples = 0;
+    let mut check = |place: &str, schema: &Value, example: &Value| {
+        let mut schema = schema.clone();
+        schema["components"] = document["components"].clone();
+        let validator = jsonschema::draft202012::new(&schema).unwrap_or_else(|error| panic!("{place}: {error}"));
+        let errors: Vec<String> = validator.iter_errors(example).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{place}: {errors:?}");
+        examples += 1;
+    };
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let operation = &operations["get"];
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let place = format!("{path} {}", parameter["name"]);
+            assert!(parameter["description"].is_string(), "{place} has no description");
+            if let Some(example) = parameter.get("example") {
+                check(&place, &parameter["schema"], example);
+            }
+        }
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            for (media_type, content) in response["content"].as_object().into_iter().flatten() {
+                let place = format!("{path} {status} {media_type}");
+                let several = content["examples"].as_object().into_iter().flat_map(|several| several.values());
+                for example in several.map(|example| &example["value"]).chain(content.get("example")) {
+                    check(&place, &content["schema"], example);
+                }
+            }
+        }
+    }
+    assert!(examples > 100, "only {examples} examples were found");
+}
+
+#[test]
+fn every_answer_says_which_headers_it_has() {
+    let document: Value = serde_json::from_slice(&api::router::openapi()).unwrap();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (status, response) in operations["get"]["responses"].as_object().unwrap() {
+            let has = |name: &str| response["headers"].get(name).is_some();
+            assert!(has("x-request-id"), "{path} {status}");
+            assert_eq!(has("retry-after"), ["429", "503"].contains(&status.as_str()), "{path} {status}");
+        }
+    }
+    for header in document["components"]["headers"].as_object().unwrap().values() {
+        assert!(header["description"].is_string() && header["schema"].is_object(), "{header}");
+    }
+}

@@ -332,7 +332,6 @@ fn kept<V>(values: impl Iterator<Item = V>, keep: &[bool]) -> impl Iterator<Item
     values.zip(keep).filter_map(|(value, keep)| keep.then_some(value))
 }
 
-
 /// LEB128: seven bits a byte, the lowest first, the eighth says that more follow.
 fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
