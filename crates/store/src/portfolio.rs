@@ -1,5 +1,7 @@
 //! All teams side by side.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, bail};
 use clickhouse::Row;
 use domain::{
@@ -35,7 +37,7 @@ struct WantedRow {
 }
 
 impl Store {
-    /// Every team that an event up to `as_of` names, with at most `first_max` of its ranking's features, who had wanted what it
+    /// Every team that an event up to `as_of` names, of those `among` where it names some, with at most `first_max` of its ranking's features, who had wanted what it
     /// launched, and how well its rankings foretold what would be used. Everything up to `seen_through` has been seen: `as_of`, or
     /// the watermark if that is earlier.
     ///
@@ -44,11 +46,17 @@ impl Store {
     /// answers with something else.
     pub async fn portfolio(
         &self,
+        among: Option<&BTreeSet<TeamId>>,
         as_of: Timestamp,
         seen_through: Timestamp,
         first_max: usize,
     ) -> anyhow::Result<Portfolio> {
-        let query = self.query(TEAMS).param("as_of", as_of.0).param("rows_max", PORTFOLIO_TEAMS_MAX + 1);
+        let named: Vec<String> = among.into_iter().flatten().map(ToString::to_string).collect();
+        let query = self
+            .ask(TEAMS, &[("named", Array::Ids(&named))])
+            .param("as_of", as_of.0)
+            .param("every_team", u8::from(among.is_none()))
+            .param("rows_max", PORTFOLIO_TEAMS_MAX + 1);
         let ids = self.within(async { query.fetch_all::<String>().await.context("cannot read the teams") }).await?;
         if ids.len() > PORTFOLIO_TEAMS_MAX as usize {
             return Err(TooLarge { what: "teams", rows_max: PORTFOLIO_TEAMS_MAX }.into());

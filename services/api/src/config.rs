@@ -8,7 +8,10 @@ use std::{
 use anyhow::bail;
 use clap::{Args, builder::BoolishValueParser};
 
-use crate::{access::OidcConfig, cors::Origin};
+use crate::{
+    access::{AccessConfig, OidcConfig},
+    cors::Origin,
+};
 
 /// The query API: where it listens and what it allows.
 #[derive(Clone, Debug, Args)]
@@ -16,7 +19,7 @@ pub struct ApiConfig {
     /// Address of the query API.
     #[arg(id = "api_listen", long = "api-listen", env = "FLYWHEEL_API_LISTEN", default_value_t = ApiConfig::default().listen)]
     pub listen: SocketAddr,
-    /// Listen beyond loopback although anyone who reaches the address can then read every ranking: there are no API keys yet.
+    /// Listen beyond loopback although anyone who reaches the address can then read every ranking: no key is required.
     #[arg(
         id = "api_allow_non_loopback_without_keys",
         long = "api-allow-non-loopback-without-keys",
@@ -80,6 +83,9 @@ pub struct ApiConfig {
     /// The computed answers that are kept have so many bytes together.
     #[arg(id = "api_computed_kept_bytes_max", long = "api-computed-kept-bytes-max", env = "FLYWHEEL_API_COMPUTED_KEPT_BYTES_MAX", default_value_t = ApiConfig::default().computed_kept_bytes_max)]
     pub computed_kept_bytes_max: u64,
+    /// Who may ask.
+    #[command(flatten)]
+    pub access: AccessConfig,
 }
 
 impl Default for ApiConfig {
@@ -104,20 +110,28 @@ impl Default for ApiConfig {
             computed_waiting_max: 64,
             computed_kept_max: 1_024,
             computed_kept_bytes_max: 64 * 1_024 * 1_024,
+            access: AccessConfig::default(),
         }
     }
 }
 
 impl ApiConfig {
+    /// Whether nobody is let in without a key: beyond loopback, unless the operator said otherwise, and wherever they ask for it.
+    #[must_use]
+    pub fn keys_required(&self) -> bool {
+        self.access.keys_required || !(self.listen.ip().is_loopback() || self.allow_non_loopback_without_keys)
+    }
+
     /// Checks what the types cannot.
     ///
     /// # Errors
-    /// When the address is open to others and nobody said that it may be, or a limit is 0.
+    /// When keys are required and none can be known, or a limit is 0.
     pub fn check(&self) -> anyhow::Result<()> {
-        if !self.listen.ip().is_loopback() && !self.allow_non_loopback_without_keys {
+        if self.keys_required() && !self.access.seal.is_given() {
             bail!(
-                "the API has no keys yet, so it does not listen on {}, where others can reach it: listen on 127.0.0.1, or say \
-                 --api-allow-non-loopback-without-keys if everyone who reaches that address may read every ranking",
+                "keys are required of those who reach the API at {}, and without --api-key-secret-file no key can be known: give the \
+                 secret, listen on 127.0.0.1 without --api-keys-required, or say --api-allow-non-loopback-without-keys if everyone who \
+                 reaches that address may read every ranking",
                 self.listen
             );
         }
@@ -125,6 +139,7 @@ impl ApiConfig {
             bail!("--api-tls-cert and --api-tls-key are given together or not at all");
         }
         self.oidc.check()?;
+        self.access.check()?;
         let limits = [
             ("--api-request-ms-max", self.request_ms_max == 0),
             ("--api-requests-in-flight-max", self.requests_in_flight_max == 0),
@@ -154,6 +169,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::access::seal::SealConfig;
 
     #[derive(Parser)]
     struct Cli {
@@ -173,16 +189,29 @@ mod tests {
     }
 
     #[test]
-    fn listening_beyond_loopback_takes_an_explicit_word() {
+    fn beyond_loopback_keys_are_required_unless_the_operator_says_otherwise() {
         let open = ApiConfig { listen: SocketAddr::from(([0, 0, 0, 0], 8080)), ..ApiConfig::default() };
+        assert!(open.keys_required());
         let refusal = open.check().unwrap_err().to_string();
         assert!(
             refusal.contains("0.0.0.0:8080") && refusal.contains("--api-allow-non-loopback-without-keys"),
             "{refusal}"
         );
-        ApiConfig { allow_non_loopback_without_keys: true, ..open }.check().unwrap();
-        ApiConfig::default().check().unwrap();
-        ApiConfig { listen: "[::1]:8080".parse().unwrap(), ..ApiConfig::default() }.check().unwrap();
+        let seal = SealConfig { secret: "0123456789abcdef0123456789abcdef".parse().ok(), file: None };
+        let keyed = ApiConfig { access: AccessConfig { seal, ..AccessConfig::default() }, ..open.clone() };
+        keyed.check().unwrap();
+        assert!(keyed.keys_required());
+        let allowed = ApiConfig { allow_non_loopback_without_keys: true, ..open };
+        allowed.check().unwrap();
+        assert!(!allowed.keys_required());
+        let asked_for = AccessConfig { keys_required: true, ..AccessConfig::default() };
+        assert!(ApiConfig { access: asked_for, ..allowed }.keys_required());
+        for loopback in
+            [ApiConfig::default(), ApiConfig { listen: "[::1]:8080".parse().unwrap(), ..ApiConfig::default() }]
+        {
+            loopback.check().unwrap();
+            assert!(!loopback.keys_required());
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub enum Error {
     #[error("this path does not take this method; the Allow header names those it takes")]
     MethodNotAllowed,
     /// Nobody knows who asks.
-    #[error("this path takes a key that is known, neither expired nor revoked: send Authorization: Bearer <key>")]
+    #[error("this path takes a key: send it as Authorization: Bearer fw_...")]
     Unauthenticated,
     /// The token is of no use.
     #[error("the token is not one of the issuer's for this API, or its time is over; get another from where it came")]
@@ -33,6 +33,26 @@ pub enum Error {
     /// Nothing can be said about a token.
     #[error("the token issuer's keys cannot be read now; try again in a second")]
     IssuerAway,
+    /// The key is not good for anything. Which of the causes it is, only its holder is to know.
+    #[error("the key that was sent is malformed, unknown, expired or revoked")]
+    WrongKey,
+    /// The keys have not been read yet.
+    #[error("the keys have not been read from ClickHouse yet; try again in a second")]
+    KeysAway,
+    /// The key asks too often.
+    #[error("the key may send {per_s_max} requests in a second; try again in {wait_s} s")]
+    TooManyRequests {
+        /// How many are taken in a second, on the average.
+        per_s_max: u32,
+        /// After so many seconds one more is taken.
+        wait_s: u64,
+    },
+    /// The address was wrong too often.
+    #[error("too many wrong keys came from this address; try again in {wait_s} s")]
+    TooManyWrongKeys {
+        /// After so many seconds a key is looked at again.
+        wait_s: u64,
+    },
     /// Who asks may not read this.
     #[error("this takes a key with the scope {scope}")]
     Forbidden {
@@ -159,6 +179,12 @@ impl Error {
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Unauthenticated"),
             Self::WrongToken => (StatusCode::UNAUTHORIZED, "wrong-token", "Wrong token"),
             Self::IssuerAway => (StatusCode::SERVICE_UNAVAILABLE, "issuer-away", "Issuer away"),
+            Self::WrongKey => (StatusCode::UNAUTHORIZED, "wrong-key", "Wrong key"),
+            Self::KeysAway => (StatusCode::SERVICE_UNAVAILABLE, "keys-away", "Keys away"),
+            Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
+            Self::TooManyWrongKeys { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-keys", "Too many wrong keys")
+            }
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::UnknownTeam { .. } => (StatusCode::NOT_FOUND, "unknown-team", "Unknown team"),
             Self::UnknownFeature { .. } => (StatusCode::NOT_FOUND, "unknown-feature", "Unknown feature"),
@@ -209,11 +235,29 @@ impl IntoResponse for Error {
         let problem = self.problem();
         let (status, ..) = self.kind();
         let mut response = status.into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="flywheel""#));
+        let headers = response.headers_mut();
+        match self {
+            Self::Unauthenticated => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="flywheel""#));
+            }
+            // RFC 6750.
+            Self::WrongKey | Self::WrongToken => {
+                let challenge = r#"Bearer realm="flywheel", error="invalid_token""#;
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            Self::TooManyRequests { per_s_max, wait_s } => {
+                headers.insert(RETRY_AFTER, wait_s.into());
+                headers.insert("x-ratelimit-limit", per_s_max.into());
+                headers.insert("x-ratelimit-remaining", HeaderValue::from_static("0"));
+                headers.insert("x-ratelimit-reset", wait_s.into());
+            }
+            Self::TooManyWrongKeys { wait_s } => {
+                headers.insert(RETRY_AFTER, wait_s.into());
+            }
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
         }
         response.extensions_mut().insert(problem);
         response

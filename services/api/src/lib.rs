@@ -44,6 +44,7 @@ mod telemetry;
 mod tls;
 pub mod withheld;
 
+use access::Access;
 pub use config::ApiConfig;
 use history::History;
 use router::AppState;
@@ -52,8 +53,8 @@ use store::Store;
 /// Answers queries on the configured address until `shutdown`, and then drains the requests under way.
 ///
 /// # Errors
-/// When the configuration asks for something unsafe, the address cannot be bound, the certificate cannot be used, or Kafka's client
-/// fails for good.
+/// When the configuration asks for something unsafe, the secret of the keys cannot be read, the address cannot be bound, the
+/// certificate cannot be used, or Kafka's client fails for good.
 pub async fn run(
     config: ApiConfig,
     kafka: KafkaConfig,
@@ -72,7 +73,8 @@ pub async fn run(
 /// [`run`] on a listener that is bound already, whatever address the configuration names.
 ///
 /// # Errors
-/// When Kafka's client fails for good, the listener's address cannot be read, or the certificate cannot be used.
+/// When Kafka's client fails for good, the listener's address or the secret of the keys cannot be read, or the certificate cannot be
+/// used.
 pub async fn run_on(
     listener: TcpListener,
     config: ApiConfig,
@@ -84,9 +86,11 @@ pub async fn run_on(
     let store = Arc::new(Store::new(config.teams_max, config.snapshots_kept_max));
     let part = health.part("api");
     metrics::observe(&store);
-    let history = History::new(kit::clickhouse::client(&clickhouse), &config);
+    let access = Access::new(&config)?;
+    let clickhouse = kit::clickhouse::client(&clickhouse);
+    let history = History::new(clickhouse.clone(), &config);
     let stop = shutdown.child_token();
-    let state = AppState::new(Arc::clone(&store), history, health);
+    let state = AppState::new(Arc::clone(&store), history, access.clone(), health.clone());
     tracing::info!(server.address = %listener.local_addr().context("cannot read the listener's address")?, "api is listening");
     let serving = async {
         let outcome = server::serve(listener, state, &config, stop.clone()).await;
@@ -99,7 +103,8 @@ pub async fn run_on(
         stop.cancel();
         outcome
     };
-    let (served, followed) = tokio::join!(serving, following);
+    let knowing = access.follow(clickhouse, &health, stop.clone());
+    let (served, followed, ()) = tokio::join!(serving, following, knowing);
     served.and(followed)
 }
 

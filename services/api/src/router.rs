@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ApiConfig,
-    access::{authenticate, oidc::Tokens},
+    access::{Access, authenticate, demands, oidc::Tokens},
     compression, cors, described,
     docs::Docs,
     envelope,
@@ -38,6 +38,7 @@ use crate::{
 pub struct AppState {
     pub(crate) store: Arc<Store>,
     pub(crate) history: History,
+    pub(crate) access: Access,
     pub(crate) health: Health,
     pub(crate) openapi: Bytes,
     pub(crate) docs: Docs,
@@ -109,7 +110,11 @@ pub fn router(state: AppState, config: &ApiConfig) -> Router {
 
 /// The OpenAPI document of [`router`], as it is served.
 pub fn openapi() -> Vec<u8> {
-    let (_, document) = open().merge(readers()).merge(operators()).split_for_parts();
+    let [(_, mut document), (_, readers), (_, operators)] =
+        [open(), readers(), operators()].map(OpenApiRouter::split_for_parts);
+    document.merge(demands::readers(readers));
+    document.merge(demands::operators(operators));
+    demands::scheme(&mut document);
     let document = described::headers(document);
     // Serializing into memory fails only for maps with odd keys, which the document has not; a test reads it.
     let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
@@ -118,14 +123,15 @@ pub fn openapi() -> Vec<u8> {
 }
 
 impl AppState {
-    /// The state of an API that answers from `store` what is current, from `history` what was, and reports `health`.
-    pub fn new(store: Arc<Store>, history: History, health: Health) -> Self {
+    /// The state of an API that answers from `store` what is current, from `history` what was, to whom `access` lets in, and
+    /// reports `health`.
+    pub fn new(store: Arc<Store>, history: History, access: Access, health: Health) -> Self {
         let stopping = CancellationToken::new();
         let streams = Streams::new(ApiConfig::default().streams_max, stopping.clone());
         let openapi = openapi();
         let docs = Docs::of(&openapi);
-        let openapi = Bytes::from(openapi);
-        Self { store, history, health, openapi, docs, streams, stopping, tokens: Tokens::default() }
+        let (openapi, tokens) = (Bytes::from(openapi), Tokens::default());
+        Self { store, history, access, health, openapi, docs, streams, stopping, tokens }
     }
 
     /// The same; its streams end when `stopping` is cancelled.

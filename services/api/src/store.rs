@@ -6,7 +6,7 @@
 pub(crate) mod following;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Bound,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -109,13 +109,23 @@ impl Store {
         held.teams.get(team)?.find(snapshot).map(|entry| Arc::clone(&entry.published))
     }
 
-    /// Current rankings of up to `limit` teams in the order of their ids, and whether there are more.
-    pub(crate) fn teams(&self, after: Option<&TeamId>, limit: usize) -> (Vec<Arc<Published>>, bool) {
+    /// Current rankings of up to `limit` teams in the order of their ids, of those `among` where it names some, and whether there
+    /// are more.
+    pub(crate) fn teams(
+        &self,
+        among: Option<&BTreeSet<TeamId>>,
+        after: Option<&TeamId>,
+        limit: usize,
+    ) -> (Vec<Arc<Published>>, bool) {
         let held = self.read();
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = held.teams.range::<TeamId, _>((from, Bound::Unbounded)).map(|(_, rankings)| rankings.current());
-        let page = rest.by_ref().take(limit).collect();
-        (page, rest.next().is_some())
+        let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        match among {
+            None => page(held.teams.range::<TeamId, _>(range).map(|(_, rankings)| rankings.current()), limit),
+            Some(teams) => {
+                let held = teams.range::<TeamId, _>(range).filter_map(|team| held.teams.get(team));
+                page(held.map(|rankings| rankings.current()), limit)
+            }
+        }
     }
 
     /// Teams held.
@@ -147,6 +157,12 @@ impl Store {
     fn write(&self) -> RwLockWriteGuard<'_, Held> {
         self.held.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Up to `limit` of them, and whether there are more.
+fn page(mut current: impl Iterator<Item = Arc<Published>>, limit: usize) -> (Vec<Arc<Published>>, bool) {
+    let page = current.by_ref().take(limit).collect();
+    (page, current.next().is_some())
 }
 
 #[cfg(test)]

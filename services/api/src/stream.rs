@@ -17,6 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::Admission,
     error::Error,
     history::History,
     metrics::{OpenStream, StreamMetrics},
@@ -55,13 +56,14 @@ impl Streams {
     }
 
     /// Opens a stream of the team's rankings: those published after `last`, the id that the reader saw last, or from the
-    /// current one on.
+    /// current one on. It ends when the `admission` does: nothing is told after that.
     pub(crate) fn open(
         &self,
         store: &Arc<Store>,
         history: &History,
         team: TeamId,
         last: Option<String>,
+        admission: Admission,
     ) -> Result<Body, Error> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::TooManyStreams)?;
         let unknown = || Error::UnknownTeam { team: team.to_string() };
@@ -73,6 +75,7 @@ impl Streams {
             open: self.metrics.open(),
             streams: self.clone(),
             team,
+            admission,
             changed,
             phase: Phase::Opening(last),
             then: None,
@@ -93,6 +96,7 @@ struct Stream {
     streams: Streams,
     open: OpenStream,
     team: TeamId,
+    admission: Admission,
     changed: watch::Receiver<()>,
     phase: Phase,
     /// The second piece of what was begun.
@@ -125,6 +129,7 @@ impl Stream {
         loop {
             match std::mem::replace(&mut self.phase, Phase::Ended) {
                 Phase::Ended => return None,
+                _ if !self.admission.stands() => return None,
                 _ if self.streams.stopping.is_cancelled() => return Some(STOPPING),
                 Phase::Opening(last) => {
                     self.phase = Phase::Starting(last);

@@ -35,6 +35,8 @@ pub enum Command {
     Demo(Box<Demo>),
     /// List, show and replay records that could not be taken.
     DeadLetters(Box<crate::dead_letters::Args>),
+    /// Create, list, rotate and revoke keys of the query API.
+    Keys(Box<crate::keys::Args>),
     /// Show a team's ranking in the terminal.
     Rankings(Box<crate::rankings::Args>),
     /// Show why a team's ranking is another than it was.

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod diff;
 pub mod evidence;
 pub mod import;
+pub mod keys;
 pub mod outcome;
 pub mod portfolio;
 mod printable;
@@ -36,6 +37,7 @@ pub async fn run(cli: Cli, metrics: Metrics) -> anyhow::Result<()> {
         Command::Import(options) => import::run(options.import, options.kafka, shutdown).await,
         Command::Demo(options) => demo::run(options.demo, options.kafka, shutdown).await,
         Command::DeadLetters(options) => dead_letters::run(*options, shutdown).await,
+        Command::Keys(options) => keys::run(*options, shutdown).await,
         Command::Rankings(options) => rankings::run(*options, shutdown).await,
         Command::Diff(options) => diff::run(options, shutdown).await,
         Command::Evidence(options) => evidence::run(options, shutdown).await,

@@ -29,6 +29,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(6, "exactly_once", "0006_exactly_once.sql"),
     migration!(7, "usage_months", "0007_usage_months.sql"),
     migration!(8, "account_keys", "0008_account_keys.sql"),
+    migration!(9, "api_keys", "0009_api_keys.sql"),
 ];
 
 impl Migration {

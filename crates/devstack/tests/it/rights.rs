@@ -18,7 +18,7 @@ async fn each_user_has_its_rights_and_no_others() {
 
     let migrate = async |sql: &str| query(&stack, Role::Migrate, sql).await.unwrap();
     migrate("CREATE DATABASE other_name").await;
-    for table in ["usage", "rankings", "request_texts", "dead_letters"] {
+    for table in ["usage", "rankings", "request_texts", "dead_letters", "api_keys"] {
         migrate(&format!("CREATE TABLE other_name.{table} (n UInt8) ENGINE = ReplacingMergeTree ORDER BY n")).await;
     }
     migrate("CREATE VIEW other_name.ranking_items AS SELECT * FROM other_name.rankings").await;
@@ -41,6 +41,15 @@ async fn each_user_has_its_rights_and_no_others() {
     assert_denied(&stack, Role::Ranker, "SELECT count() FROM other_name.request_texts").await;
     assert_denied(&stack, Role::Ranker, "DROP TABLE other_name.rankings").await;
     assert_denied(&stack, Role::Ranker, "TRUNCATE TABLE other_name.rankings").await;
+
+    for table in ["usage", "api_keys"] {
+        query(&stack, Role::Api, &format!("SELECT count() FROM other_name.{table}")).await.unwrap();
+        assert_denied(&stack, Role::Api, &format!("INSERT INTO other_name.{table} (n) VALUES (3)")).await;
+    }
+    assert_denied(&stack, Role::Api, "SELECT count() FROM other_name.request_texts").await;
+    for role in [Role::Ingest, Role::Ranker, Role::Grafana] {
+        assert_denied(&stack, role, "SELECT count() FROM other_name.api_keys").await;
+    }
 
     let limited = "SELECT count() FROM other_name.rankings SETTINGS max_execution_time = 5";
     assert_eq!(query(&stack, Role::Grafana, limited).await.as_deref(), Ok("1"));

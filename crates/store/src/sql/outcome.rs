@@ -105,5 +105,6 @@ SELECT DISTINCT toString(team) AS team FROM
     UNION ALL SELECT DISTINCT team FROM usage_months WHERE first <= as_of
     UNION ALL SELECT DISTINCT team FROM needs WHERE time <= as_of
 )
+WHERE {every_team:UInt8} OR has({named:Array(String)}, team)
 ORDER BY team
 LIMIT {rows_max:UInt32}";

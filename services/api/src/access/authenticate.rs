@@ -1,7 +1,9 @@
 //! What stands before every path that is not open to all.
 
+use std::net::SocketAddr;
+
 use axum::{
-    extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
+    extract::{ConnectInfo, RawPathParams, Request, State, rejection::RawPathParamsRejection},
     middleware::Next,
     response::Response,
 };
@@ -19,7 +21,10 @@ pub(crate) async fn reader(
 ) -> Result<Response, Error> {
     let principal = match state.tokens.identify(request.headers()).await {
         Some(identified) => identified?,
-        None => Principal::anonymous(),
+        None => {
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+            state.access.identify(request.headers(), peer)?
+        }
     };
     // What is no team's id, the handler refuses.
     let team = params.ok().and_then(|params| {

@@ -2,12 +2,188 @@
 //!
 //! Every path that is not open to all is behind [`authenticate::reader`], which finds the request's [`Principal`] and turns away
 //! whoever asks for a team that they may not read, before a handler sees the request. Handlers ask the principal for the rest.
+//!
+//! # Layout
+//! - [`scope`], [`principal`]: rights, and who has them.
+//! - [`key`], [`seal`], [`facts`], [`table`]: a key's text, its hash, what became of it, where that is kept. `flywheel keys` uses them too.
+//! - `ring`, `reader`: the keys in memory, read again and again.
+//! - [`oidc`]: tokens of an issuer, which stand in for keys.
+//! - `pace`, `guesses`: how often a key may ask, and an address be wrong.
+//! - `authenticate`: what stands before the handlers; `demands`: how the document says so.
 
 pub(crate) mod authenticate;
+pub mod config;
+pub(crate) mod demands;
+pub mod facts;
+mod guesses;
+pub mod key;
+mod metrics;
 pub mod oidc;
+mod pace;
 pub mod principal;
+mod reader;
+mod ring;
 pub mod scope;
+pub mod seal;
+pub mod table;
 
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use axum::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use kit::health::Health;
+use tokio_util::sync::CancellationToken;
+
+pub use config::AccessConfig;
+use guesses::{Guess, Guesses};
+use key::KeyText;
+use metrics::{AccessMetrics, Refusal};
 pub use oidc::OidcConfig;
 pub use principal::Principal;
+use ring::{HeldKey, Ring, unix_ms};
 pub use scope::Scope;
+use seal::Seal;
+use table::KeyTable;
+
+use crate::{ApiConfig, error::Error};
+
+/// Knows who may ask. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Access(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    anonymous: Principal,
+    /// Nobody is let in without a key.
+    required: bool,
+    /// None where no key can be known.
+    seal: Option<Seal>,
+    ring: Arc<Ring>,
+    refresh: Duration,
+    guesses: Guesses,
+    requests_per_s_max: u32,
+    metrics: AccessMetrics,
+}
+
+impl Access {
+    /// Access as it is configured, with no keys read yet.
+    ///
+    /// # Errors
+    /// When the secret of the keys cannot be read or is too short.
+    pub fn new(config: &ApiConfig) -> anyhow::Result<Self> {
+        let ring = Arc::new(Ring::new(&config.access));
+        metrics::observe(&ring);
+        Ok(Self(Arc::new(Inner {
+            anonymous: Principal::anonymous(),
+            required: config.keys_required(),
+            seal: config.access.seal.seal()?,
+            ring,
+            refresh: Duration::from_millis(config.access.keys_refresh_ms),
+            guesses: Guesses::new(config.access.wrong_keys_per_min_max),
+            requests_per_s_max: config.access.key_requests_per_s_max,
+            metrics: AccessMetrics::new(),
+        })))
+    }
+
+    /// Keeps the keys as `clickhouse` has them until `shutdown`. Where no key can be known there is nothing to do.
+    pub async fn follow(&self, clickhouse: clickhouse::Client, health: &Health, shutdown: CancellationToken) {
+        if self.0.seal.is_some() {
+            let part = health.part("api keys");
+            reader::run(Arc::clone(&self.0.ring), KeyTable::new(clickhouse), self.0.refresh, part, shutdown).await;
+        }
+    }
+
+    /// Holds these keys, as if they had been read just now.
+    pub fn hold(&self, facts: Vec<facts::Fact>) {
+        self.0.ring.replace(facts::keys(facts).into_values(), std::time::Instant::now());
+    }
+
+    /// Who sent a request with these headers from `peer`. A key that is sent is looked at, whether one is required or not.
+    pub(crate) fn identify(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Principal, Error> {
+        let mut sent = headers.get_all(AUTHORIZATION).iter();
+        let identified = match (sent.next(), sent.next()) {
+            (None, _) if self.0.required => Err((Refusal::NoKey, Error::Unauthenticated)),
+            (None, _) => return Ok(self.0.anonymous.clone()),
+            (Some(one), None) => self.holder(one, peer),
+            (Some(_), Some(_)) => self.wrong(Guess::new(peer, None)),
+        };
+        identified.map_err(|(refusal, error)| {
+            self.0.metrics.refused(refusal);
+            error
+        })
+    }
+
+    /// For an answer that goes on: whether who was let in still is.
+    pub(crate) fn admit(&self, principal: Principal) -> Admission {
+        Admission { access: self.clone(), principal }
+    }
+
+    fn holder(&self, sent: &HeaderValue, peer: Option<IpAddr>) -> Result<Principal, (Refusal, Error)> {
+        let (Some(key), Some(seal)) = (bearer(sent).and_then(KeyText::parse), &self.0.seal) else {
+            return self.wrong(Guess::new(peer, None));
+        };
+        if self.0.ring.age().is_none() {
+            return Err((Refusal::KeysAway, Error::KeysAway));
+        }
+        let held = self.0.ring.find(key.id());
+        let guess = Guess::new(peer, held.as_ref().map(|_| key.id()));
+        if let Some(wait) = self.0.guesses.barred(guess) {
+            return Err((Refusal::Barred, Error::TooManyWrongKeys { wait_s: whole_s(wait) }));
+        }
+        // Made for an unknown key too, which then takes no less time than a known one.
+        let digest = seal.digest(key);
+        let now_ms = unix_ms();
+        let good = |held: &Arc<HeldKey>| {
+            // All of them, so that the time tells nothing of which one was right.
+            let matches =
+                held.secrets.iter().filter(|secret| secret.digest.is(&digest) & secret.stands(now_ms)).count();
+            matches > 0 && held.stands(now_ms)
+        };
+        let Some(held) = held.filter(good) else {
+            return self.wrong(guess);
+        };
+        match held.pace.take() {
+            Ok(()) => Ok(held.principal.clone()),
+            Err(wait) => {
+                let per_s_max = self.0.requests_per_s_max;
+                Err((Refusal::Limited, Error::TooManyRequests { per_s_max, wait_s: whole_s(wait) }))
+            }
+        }
+    }
+
+    fn wrong(&self, guess: Guess<'_>) -> Result<Principal, (Refusal, Error)> {
+        if let Some(wait) = self.0.guesses.barred(guess) {
+            return Err((Refusal::Barred, Error::TooManyWrongKeys { wait_s: whole_s(wait) }));
+        }
+        self.0.guesses.wrong(guess);
+        Err((Refusal::WrongKey, Error::WrongKey))
+    }
+}
+
+/// Somebody who was let in.
+#[derive(Clone, Debug)]
+pub(crate) struct Admission {
+    access: Access,
+    principal: Principal,
+}
+
+impl Admission {
+    /// Whether their key or token is still good.
+    pub(crate) fn stands(&self) -> bool {
+        if let Some(until_s) = self.principal.until_s() {
+            return i64::try_from(until_s).is_ok_and(|until_s| unix_ms().div_euclid(1_000) < until_s);
+        }
+        let key = self.principal.key_id().map(|id| self.access.0.ring.find(id));
+        key.is_none_or(|held| held.is_some_and(|held| held.stands(unix_ms())))
+    }
+}
+
+/// What stands after `Bearer`; the scheme's letters may be of either case (RFC 9110).
+fn bearer(sent: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = sent.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+}
+
+/// Rounded up, so that who waits as long does not come too early.
+fn whole_s(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1)
+}

@@ -68,10 +68,10 @@ impl Principal {
         self.0.every_team || self.0.teams.contains(team)
     }
 
-    /// Whether they may read of every team.
+    /// The teams that they may read; none where it is every team.
     #[must_use]
-    pub fn may_read_every_team(&self) -> bool {
-        self.0.every_team
+    pub fn teams(&self) -> Option<&BTreeSet<TeamId>> {
+        (!self.0.every_team).then_some(&self.0.teams)
     }
 
     /// Whether they may read what few accounts did and said, of the teams that they may read.
@@ -116,12 +116,16 @@ mod tests {
     fn each_right_has_to_be_given() {
         let team = |id: &str| id.parse::<TeamId>().unwrap();
         let of_one = Principal::holder("k".to_owned(), [Scope::Team(team("a"))]);
-        assert!(of_one.may_read(&team("a")) && !of_one.may_read(&team("b")) && !of_one.may_read_every_team());
+        assert!(
+            of_one.may_read(&team("a"))
+                && !of_one.may_read(&team("b"))
+                && of_one.teams().is_some_and(|teams| teams.len() == 1)
+        );
         assert!(!of_one.may_see_evidence() && !of_one.is_admin());
         let admin = Principal::holder("k".to_owned(), [Scope::Admin, Scope::Evidence]);
         assert!(admin.is_admin() && admin.may_see_evidence() && !admin.may_read(&team("a")));
         let anonymous = Principal::anonymous();
         assert!(anonymous.may_read(&team("a")) && !anonymous.may_see_evidence() && !anonymous.is_admin());
-        assert_eq!(anonymous.key_id(), None);
+        assert_eq!((anonymous.key_id(), anonymous.teams()), (None, None));
     }
 }

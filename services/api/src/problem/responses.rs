@@ -50,7 +50,8 @@ pub(crate) struct OfPortfolio;
 /// Errors of the dead letters.
 pub(crate) struct OfDeadLetters;
 
-type Responses = BTreeMap<String, RefOr<Response>>;
+/// Responses by status.
+pub(crate) type Responses = BTreeMap<String, RefOr<Response>>;
 
 impl IntoResponses for Always {
     fn responses() -> Responses {
@@ -187,7 +188,7 @@ fn wrong(parameter: &str, detail: &str) -> Error {
 }
 
 /// One response for each status, with an example for each kind of problem.
-fn describe(errors: impl IntoIterator<Item = Error>) -> Responses {
+pub(crate) fn describe(errors: impl IntoIterator<Item = Error>) -> Responses {
     let mut by_status: BTreeMap<u16, Vec<Problem>> = BTreeMap::new();
     for error in errors {
         let problem =

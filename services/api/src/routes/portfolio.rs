@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use wire::portfolio::Portfolio;
 
 use crate::{
+    access::Principal,
     error::Error,
     example,
     history::PortfolioAt,
@@ -15,7 +16,7 @@ use crate::{
 /// All teams side by side
 ///
 /// What each team should build next, and how much of what it launched at least 3 accounts had asked for, or had shown need of,
-/// before the team set to work.
+/// before the team set to work. Only teams that the key may read are in it, and in its totals.
 #[utoipa::path(
     get,
     path = "/v1/portfolio",
@@ -24,10 +25,15 @@ use crate::{
     params(AsOfParams),
     responses((status = 200, description = "The portfolio", body = Portfolio, example = json!(example::portfolio())), OfPortfolio)
 )]
-pub(crate) async fn all_teams(State(state): State<AppState>, query: AsOfQuery) -> Result<Json<Portfolio>, Error> {
+pub(crate) async fn all_teams(
+    State(state): State<AppState>,
+    principal: Principal,
+    query: AsOfQuery,
+) -> Result<Json<Portfolio>, Error> {
     state.loaded()?;
     let sight = state.history.look().await?;
     let moment = sight.moment("as_of", query.as_of)?;
-    let portfolio = state.history.ask(sight.of_everybody(), PortfolioAt { moment }).await?;
+    let among = principal.teams().cloned();
+    let portfolio = state.history.ask(sight.of_everybody(), PortfolioAt { moment, among }).await?;
     Ok(Json(Portfolio::clone(&portfolio)))
 }

@@ -7,6 +7,7 @@ use axum::{
 };
 
 use crate::{
+    access::Principal,
     error::Error,
     parameters::{NoQuery, Team, TeamParams},
     problem::responses::OfStream,
@@ -45,6 +46,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 )]
 pub(crate) async fn of_rankings(
     State(state): State<AppState>,
+    principal: Principal,
     Team(team): Team,
     NoQuery: NoQuery,
     headers: HeaderMap,
@@ -53,7 +55,8 @@ pub(crate) async fn of_rankings(
     let last = headers.get(LAST_EVENT_ID).filter(|last| !last.is_empty());
     // What no snapshot can be called is one that is not known here.
     let last = last.map(|last| last.to_str().ok().filter(|last| is_snapshot(last)).unwrap_or_default().to_owned());
-    let body = state.streams.open(&state.store, &state.history, team, last)?;
+    let admission = state.access.admit(principal);
+    let body = state.streams.open(&state.store, &state.history, team, last, admission)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),

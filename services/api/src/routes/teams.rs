@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use wire::teams::{TeamSummary, Teams};
 
 use crate::{
+    access::Principal,
     cursor::Cursor,
     error::Error,
     example,
@@ -14,6 +15,8 @@ use crate::{
 };
 
 /// The teams that have a ranking
+///
+/// Those that the key may read, in the order of their ids.
 #[utoipa::path(
     get,
     path = "/v1/teams",
@@ -25,14 +28,18 @@ use crate::{
         OfList,
     )
 )]
-pub(crate) async fn list(State(state): State<AppState>, query: PageQuery) -> Result<Json<Teams>, Error> {
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    principal: Principal,
+    query: PageQuery,
+) -> Result<Json<Teams>, Error> {
     state.loaded()?;
     let after = match query.cursor {
         None => None,
         Some(Cursor::Teams { after }) => Some(after),
         Some(_) => return Err(foreign_cursor()),
     };
-    let (page, more) = state.store.teams(after.as_ref(), query.limit);
+    let (page, more) = state.store.teams(principal.teams(), after.as_ref(), query.limit);
     let next = page.last().filter(|_| more).map(|last| Cursor::Teams { after: last.team().clone() }.encode());
     Ok(Json(Teams { items: page.iter().map(|published| summary(published)).collect(), next_cursor: next }))
 }

@@ -1,5 +1,6 @@
 //! The API over real HTTP.
 
+mod access;
 mod attacks;
 mod breaking;
 mod edge;

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use api::{
     ApiConfig,
+    access::Access,
     history::History,
     published::Published,
     router::AppState,
@@ -22,6 +23,7 @@ use wire::ranking::{
 pub(crate) struct Api {
     pub(crate) store: Arc<Store>,
     pub(crate) health: Health,
+    pub(crate) access: Access,
     /// Cancelled, the server stops.
     pub(crate) stopping: CancellationToken,
     pub(crate) address: SocketAddr,
@@ -53,12 +55,13 @@ impl Api {
         let health = Health::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let access = Access::new(&config).unwrap();
         let stopping = CancellationToken::new();
-        let state = AppState::new(Arc::clone(&store), nowhere(&config), health.clone());
+        let state = AppState::new(Arc::clone(&store), nowhere(&config), access.clone(), health.clone());
         let stop = stopping.clone();
         let server = tokio::spawn(async move { server::serve(listener, state, &config, stop).await });
         let base = format!("http://{address}");
-        Self { store, health, stopping, address, base, client: reqwest::Client::new(), server }
+        Self { store, health, access, stopping, address, base, client: reqwest::Client::new(), server }
     }
 
     /// Asks the server to stop, and waits until it has.

@@ -246,7 +246,11 @@ fn assert_before(what: &str, found: &Before, expected: &Before) {
 }
 
 async fn assert_portfolio(store: &Store, log: &[Logged], histories: &Histories, as_of: Timestamp) {
-    let found = store.portfolio(as_of, as_of, FIRST_MAX).await.expect("a portfolio");
+    let found = store.portfolio(None, as_of, as_of, FIRST_MAX).await.expect("a portfolio");
+    let of_one: Vec<_> = found.teams.last().cloned().into_iter().collect();
+    let ids = of_one.iter().map(|team| team.team.clone()).collect();
+    let among = store.portfolio(Some(&ids), as_of, as_of, FIRST_MAX).await.expect("a portfolio");
+    assert_eq!(among, portfolio(of_one), "of one team alone as of {as_of}");
     let teams = histories.teams.iter().map(|team| TeamId::parse(&team.team).expect("an id"));
     let teams = teams
         .filter(|team| log.iter().any(|logged| logged.event.body.team() == Some(team) && logged.event.time <= as_of));

@@ -160,5 +160,5 @@ fn fields_paths_and_errors_may_be_added() {
     goes_on(|now| at(now, &format!("{ITEM}/properties"))["owner"] = json!({"type": "string"}));
     goes_on(|now| at(now, &format!("{ITEM}/required")).as_array_mut().unwrap().push(json!("door")));
     goes_on(|now| now["paths"]["/v1/new"] = json!({"get": {"responses": {}}}));
-    goes_on(|now| now["paths"]["/v1/teams"]["get"]["responses"]["429"] = json!({"description": "Too many"}));
+    goes_on(|now| now["paths"]["/v1/teams"]["get"]["responses"]["451"] = json!({"description": "Not here"}));
 }

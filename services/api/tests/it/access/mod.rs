@@ -1,0 +1,5 @@
+//! Who is let in, and to what.
+
+mod keys;
+mod matrix;
+mod refusals;
