@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{ApiConfig, history::History, router, store::Store};
+use api::{ApiConfig, access::Access, history::History, router, store::Store};
 use axum::{Router, response::Html, routing::get};
 use kit::health::Health;
 use serde_json::Value;
@@ -15,7 +15,8 @@ async fn every_operation_is_shown_without_scripts_or_other_hosts() {
     let config = ApiConfig::default();
     let store = Arc::new(Store::new(config.teams_max, config.snapshots_kept_max));
     let history = History::new(clickhouse::Client::default(), &config);
-    let state = router::AppState::new(store, history, Health::default());
+    let access = Access::new(&config).expect("access to nothing yet");
+    let state = router::AppState::new(store, history, access, Health::default());
     let served = Served::new(router::router(state, &config)).await;
 
     let Opened { dom, complaints, asked } = open(&served.url("/docs")).await;
