@@ -9,6 +9,7 @@ use std::{
 };
 
 use devstack::Stack;
+use serde_json::Value;
 use testkit::{
     eventually::eventually,
     flywheel::{Flywheel, succeed},
@@ -22,12 +23,15 @@ const REQUIREMENTS: &str = include_str!("../../schemathesis/requirements.txt");
 async fn every_answer_is_one_that_the_document_describes() {
     let program = installed().await;
     let stack = testkit::migrated_stack().await;
-    let flywheel = told(&stack).await;
+    let (flywheel, key) = told(&stack).await;
 
     let url = flywheel.api_url();
     let output = Command::new(program)
         .args(["--config-file", concat!(env!("CARGO_MANIFEST_DIR"), "/schemathesis/schemathesis.toml")])
         .args(["run", &format!("{url}/openapi.json"), "--url", &url])
+        .args(["--header", &format!("Authorization: Bearer {key}")])
+        // Who may ask what without a key, or with another, is tested operation by operation where keys are.
+        .args(["--exclude-checks", "ignored_auth"])
         // The endless stream is tested by hand.
         .args(["--exclude-path-regex", "/stream$"])
         // It leaves notes where it runs.
@@ -42,11 +46,21 @@ async fn every_answer_is_one_that_the_document_describes() {
     assert!(output.status.success(), "{said}");
 }
 
-/// An API with the demonstration's rankings.
-async fn told(stack: &Stack) -> Flywheel {
+/// An API with the demonstration's rankings, and a key that may read everything.
+async fn told(stack: &Stack) -> (Flywheel, String) {
+    std::fs::create_dir_all(stack.logs()).expect("a folder");
+    let secret = stack.logs().join("key-secret");
+    std::fs::write(&secret, "of this test, not of anybody else\n").expect("a file");
+    let secret = secret.to_str().expect("a path that is text");
     // Whether an answer is right does not depend on how busy this machine is.
-    let flywheel = Flywheel::spawn(stack, "run", &[("FLYWHEEL_API_REQUEST_MS_MAX", "60000")]);
+    let env = [("FLYWHEEL_API_REQUEST_MS_MAX", "60000"), ("FLYWHEEL_API_KEY_SECRET_FILE", secret)];
+    let flywheel = Flywheel::spawn(stack, "run", &env);
     flywheel.ready().await;
+    let scopes = ["--scope", "rankings:read:*", "--scope", "evidence:read", "--scope", "admin"];
+    let create =
+        [&["keys", "create", "--name", "contract", "--json", "--api-key-secret-file", secret], &scopes[..]].concat();
+    let created: Value = serde_json::from_str(&succeed(stack, &create).await).expect("it prints JSON");
+    let key = created["key"].as_str().expect("a key").to_owned();
     succeed(stack, &["demo", "--history-only"]).await;
     for team in ["dynamodb", "lambda"] {
         eventually("the demonstration is ranked", CURRENT_MAX, async || {
@@ -56,7 +70,7 @@ async fn told(stack: &Stack) -> Flywheel {
         })
         .await;
     }
-    flywheel
+    (flywheel, key)
 }
 
 /// The program, installed by the first test that needs it at these versions.
