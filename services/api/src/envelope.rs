@@ -31,12 +31,12 @@ impl RequestId {
 pub(crate) async fn wrap(mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     request.extensions_mut().insert(id.clone());
-    let path = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = with_problem(
             response,
-            Problem { instance: Some(path), request_id: Some(id.as_str().to_owned()), ..problem },
+            Problem { instance: Some(uri.path().to_owned()), request_id: Some(id.as_str().to_owned()), ..problem },
         );
     }
     let headers = response.headers_mut();

@@ -143,6 +143,12 @@ pub enum Error {
     /// Too many requests at once.
     #[error("too many requests are under way; try again in a second")]
     Overloaded,
+    /// The reader takes none of the forms that the answer has.
+    #[error("this path answers in {types}; Accept takes none of them")]
+    NotAcceptable {
+        /// The media types that there are.
+        types: &'static str,
+    },
     /// Too many streams at once.
     #[error("too many streams are open; try again in a second, or ask for the ranking instead")]
     TooManyStreams,
@@ -203,6 +209,7 @@ impl Error {
             Self::HistoryAway => (StatusCode::SERVICE_UNAVAILABLE, "history-away", "History away"),
             Self::Unready(_) => (StatusCode::SERVICE_UNAVAILABLE, "unready", "Not ready"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
+            Self::NotAcceptable { .. } => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),
             Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", "Too many streams"),
             Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "timeout", "Timed out"),
             Self::TooSlow => (StatusCode::GATEWAY_TIMEOUT, "timeout", "Timed out"),

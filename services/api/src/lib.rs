@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub mod access;
+mod answer;
 mod compression;
 pub mod config;
 pub mod cors;

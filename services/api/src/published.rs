@@ -1,6 +1,10 @@
 //! One published ranking, checked and made ready to be answered from.
 
-use axum::{body::Bytes, http::HeaderValue};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+};
+
 use domain::{
     ids::{InvalidId, TeamId},
     limits::TIME_MIN,
@@ -9,20 +13,29 @@ use domain::{
 use wire::ranking::Ranking;
 
 use crate::{
-    page::{self, Page},
+    answer::{Answer, format::Format},
+    page,
     stream::event::Event,
 };
 
+/// So many pages and forms of one snapshot are kept encoded, beside its first page.
+const PAGES_KEPT_MAX: usize = 4;
+
 /// A snapshot of one team's ranking, with its first page encoded.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Published {
     team: TeamId,
     as_of: Timestamp,
     snapshot: String,
     ranking: Ranking,
-    first_page: Page,
+    first_page: Answer,
     event: Event,
+    /// Others that were asked for, the latest last.
+    pages: Mutex<Vec<(Part, Answer)>>,
 }
+
+/// Which features, and in which form.
+type Part = ((usize, usize), Format);
 
 /// The ranking cannot be answered from.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +55,7 @@ pub enum Unusable {
     Segment,
     /// It does not encode.
     #[error("the ranking does not encode as JSON")]
-    Encode(#[source] serde_json::Error),
+    Encode(#[source] io::Error),
 }
 
 impl Published {
@@ -57,11 +70,12 @@ impl Published {
         if ranking.segment.is_some() {
             return Err(Unusable::Segment);
         }
-        let first_page = page::published(&ranking, &snapshot, 0, page::ITEMS_DEFAULT).map_err(Unusable::Encode)?;
+        let first = page::bounds(page::features(&ranking), 0, page::ITEMS_DEFAULT);
+        let first_page = page::published(&ranking, &snapshot, first, Format::Json).map_err(Unusable::Encode)?;
         let event = Event::published(&snapshot, &first_page.body);
         // Of the same memory as the event: both are kept for as long as the snapshot.
-        let first_page = Page { body: event.data(), ..first_page };
-        Ok(Self { team, as_of, snapshot, ranking, first_page, event })
+        let first_page = Answer { body: event.data(), ..first_page };
+        Ok(Self { team, as_of, snapshot, ranking, first_page, event, pages: Mutex::default() })
     }
 
     /// The ranking itself.
@@ -88,25 +102,24 @@ impl Published {
         &self.team
     }
 
-    /// Features in both lists: what the pages go through.
-    pub(crate) fn features(&self) -> usize {
-        self.ranking.items.len() + self.ranking.iterate.len()
-    }
-
-    /// Up to `limit` features from the `start`th on; those to choose from come first.
-    pub(crate) fn page(&self, start: usize, limit: usize) -> Result<Page, serde_json::Error> {
-        let whole = self.features() <= page::ITEMS_DEFAULT && limit >= self.features();
-        if start == 0 && (limit == page::ITEMS_DEFAULT || whole) {
+    /// Up to `limit` features from the `start`th on; those to choose from come first. It is encoded once for many who ask.
+    pub(crate) fn page(&self, start: usize, limit: usize, format: Format) -> io::Result<Answer> {
+        let features = page::features(&self.ranking);
+        let part = (page::bounds(features, start, limit), format);
+        if part == (page::bounds(features, 0, page::ITEMS_DEFAULT), Format::Json) {
             return Ok(self.first_page.clone());
         }
-        page::published(&self.ranking, &self.snapshot, start, limit)
-    }
-
-    /// The entity tag of what `part` shows of this snapshot. It is weak: it says nothing of `data_through`.
-    pub(crate) fn etag(snapshot: &str, part: &str) -> HeaderValue {
-        // Both are of characters that a header takes, which `new` and the ids have checked.
-        HeaderValue::from_maybe_shared(Bytes::from(format!("W/\"{snapshot}.{part}\"")))
-            .unwrap_or_else(|_| HeaderValue::from_static("W/\"\""))
+        // Nothing panics with the lock held.
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, kept)) = pages.iter().find(|(of, _)| *of == part) {
+            return Ok(kept.clone());
+        }
+        let page = page::published(&self.ranking, &self.snapshot, part.0, format)?;
+        if pages.len() >= PAGES_KEPT_MAX {
+            pages.remove(0);
+        }
+        pages.push((part, page.clone()));
+        Ok(page)
     }
 }
 

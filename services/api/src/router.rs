@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiConfig,
     access::{Access, authenticate, demands, oidc::Tokens},
-    compression, cors, described,
+    answer, compression, cors, described,
     docs::Docs,
     envelope,
     error::{Error, ParameterError},
@@ -115,6 +115,7 @@ pub fn openapi() -> Vec<u8> {
     document.merge(demands::readers(readers));
     document.merge(demands::operators(operators));
     demands::scheme(&mut document);
+    answer::complete(&mut document);
     let document = described::headers(document);
     // Serializing into memory fails only for maps with odd keys, which the document has not; a test reads it.
     let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();

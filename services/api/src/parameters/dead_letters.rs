@@ -6,7 +6,7 @@ use domain::{ids::TeamId, record::Reason};
 use utoipa::IntoParams;
 
 use super::{Query, cursor, limit, time};
-use crate::{cursor::Cursor, error::Error, page};
+use crate::{cursor::Sealed, error::Error, page};
 
 /// The longest type that is looked for, in bytes. Ours have some thirty.
 const TYPE_BYTES_MAX: usize = 256;
@@ -15,7 +15,7 @@ const TYPE_BYTES_MAX: usize = 256;
 #[derive(Debug)]
 pub(crate) struct DeadLetterQuery {
     pub(crate) limit: u32,
-    pub(crate) cursor: Option<Cursor>,
+    pub(crate) cursor: Option<Sealed>,
     pub(crate) filter: DeadLetterFilter,
 }
 

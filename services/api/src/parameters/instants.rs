@@ -131,7 +131,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AsOfQuery {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let mut query = Query::of(parts);
+        let mut query = Query::of_answer(parts);
         let as_of = query.take("as_of", time);
         query.finish()?;
         Ok(Self { as_of })
@@ -142,7 +142,7 @@ impl<S: Send + Sync> FromRequestParts<S> for EvidenceQuery {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let mut query = Query::of(parts);
+        let mut query = Query::of_answer(parts);
         let as_of = query.take("as_of", time);
         let bound_us = query.take("bound_us", |text| whole(text, DURATION_US_MAX)).unwrap_or(BOUND_US);
         query.finish()?;
@@ -154,7 +154,7 @@ impl<S: Send + Sync> FromRequestParts<S> for HistoryQuery {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let mut query = Query::of(parts);
+        let mut query = Query::of_answer(parts);
         let from = query.take("from", time);
         let to = query.take("to", time);
         let step_s = query.take("step_s", |text| whole(text, STEP_S_MAX)).unwrap_or(STEP_S);
@@ -173,7 +173,7 @@ impl<S: Send + Sync> FromRequestParts<S> for DiffQuery {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let mut query = Query::of(parts);
+        let mut query = Query::of_answer(parts);
         let given = query.has("from");
         let from = query.take("from", time);
         if !given {

@@ -18,7 +18,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
-    cursor::Cursor,
+    answer::format::Format,
+    cursor::{Cursor, Sealed},
     error::{Error, ParameterError},
     page,
 };
@@ -39,7 +40,7 @@ pub(crate) struct TeamSnapshot(pub(crate) TeamId, pub(crate) String);
 #[derive(Debug)]
 pub(crate) struct PageQuery {
     pub(crate) limit: usize,
-    pub(crate) cursor: Option<Cursor>,
+    pub(crate) cursor: Option<Sealed>,
 }
 
 /// A query that takes no parameters.
@@ -80,6 +81,28 @@ pub(crate) struct TeamSnapshotParams {
     /// The snapshot's id, as a ranking gives it.
     #[param(max_length = 128, example = "20261121T180000Z-3f1f0c0a9d11")]
     snapshot: String,
+}
+
+/// How the form of an answer is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct FormatParams {
+    /// The form of the answer, whatever `Accept` says: `json` is the document; `csv`, `ndjson` and `rows` (an array of flat
+    /// objects) have a row for each entry of its list.
+    #[param(inline)]
+    format: Option<FormatName>,
+}
+
+/// What a query calls the forms of an answer.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its description is used")]
+enum FormatName {
+    Json,
+    Csv,
+    Ndjson,
+    Rows,
 }
 
 /// How [`PageQuery`] is documented.
@@ -142,7 +165,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
         if parts.uri.query().is_none() {
             return Ok(Self { limit: page::ITEMS_DEFAULT, cursor: None });
         }
-        let mut query = Query::of(parts);
+        let mut query = Query::of_answer(parts);
         let limit = query.take("limit", limit).unwrap_or(page::ITEMS_DEFAULT);
         let cursor = query.take("cursor", cursor);
         query.finish()?;
@@ -166,7 +189,7 @@ fn cursor_error(detail: &str) -> Error {
     Error::Parameters(vec![ParameterError { parameter: "cursor".to_owned(), detail: detail.to_owned() }])
 }
 
-fn cursor(text: &str) -> Result<Cursor, String> {
+fn cursor(text: &str) -> Result<Sealed, String> {
     Cursor::decode(text).ok_or_else(|| FOREIGN_CURSOR.to_owned())
 }
 
@@ -224,6 +247,13 @@ impl Query {
                 query.error(&name, "is given twice");
             }
         }
+        query
+    }
+
+    /// The query of a path whose answer has several forms: [`Reply`](crate::answer::Reply) reads which one.
+    fn of_answer(parts: &Parts) -> Self {
+        let mut query = Self::of(parts);
+        query.take("format", Format::named);
         query
     }
 

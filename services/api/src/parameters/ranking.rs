@@ -1,12 +1,12 @@
 //! What may be asked of a ranking: which instant, whose, under which assumptions, and which page of it.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use domain::{assumptions::WhatIf, catalog::Parameters, limits::SEGMENT_CHARS_MAX, time::Timestamp};
+use domain::{assumptions::WhatIf, catalog::Parameters, ids::TeamId, limits::SEGMENT_CHARS_MAX, time::Timestamp};
 use utoipa::IntoParams;
 
 use super::{Query, limit, number, time};
 use crate::{
-    cursor::Cursor,
+    cursor::{Cursor, Sealed},
     error::{Error, ParameterError},
     page,
 };
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct RankingQuery {
     pub(crate) limit: usize,
-    pub(crate) cursor: Option<Cursor>,
+    pub(crate) cursor: Option<Sealed>,
     pub(crate) question: Question,
 }
 
@@ -31,6 +31,11 @@ pub(crate) struct Question {
 }
 
 impl Question {
+    /// What is asked, as a list to page through: everything but the instant, which is in the cursor.
+    pub(crate) fn list(&self, team: &TeamId) -> String {
+        format!("ranking {team} {:?} {:?}", self.segment, self.what_if)
+    }
+
     /// Whether the ranking that was published last is the answer.
     pub(crate) fn is_plain(&self) -> bool {
         *self == Self::default()
@@ -96,13 +101,13 @@ impl<S: Send + Sync> FromRequestParts<S> for RankingQuery {
         if parts.uri.query().is_none() {
             return Ok(Self { limit: page::ITEMS_DEFAULT, cursor: None, question: Question::default() });
         }
-        let mut query = Query::of(parts);
+        let mut query = Query::of_answer(parts);
         let limit = query.take("limit", limit).unwrap_or(page::ITEMS_DEFAULT);
         let cursor = query.take("cursor", super::cursor);
         let mut question = Question { as_of: query.take("as_of", time), ..Question::default() };
         question.segment = query.take("segment", segment);
         question.what_if = what_if(&mut query);
-        match (&cursor, question.as_of) {
+        match (cursor.as_ref().map(Sealed::unproved), question.as_of) {
             (Some(Cursor::Ranking { .. }), _) if !question.is_plain() => {
                 query.error(
                     "cursor",
@@ -208,9 +213,9 @@ mod tests {
         assert_eq!(wrong("demand_weight=0.6&need_weight=0.6").await, ["demand_weight", "need_weight"]);
         let nothing = "tier_weight_standard=0&tier_weight_growth=0&tier_weight_enterprise=0";
         assert_eq!(wrong(nothing).await.len(), 3);
-        let published = Cursor::ranking("s", 3).encode();
+        let published = Cursor::ranking("s", 3).encode("");
         assert_eq!(wrong(&format!("cursor={published}&segment=retail")).await, ["cursor"]);
-        let computed = Cursor::Computed { as_of: Timestamp(1), start: 3 }.encode();
+        let computed = Cursor::Computed { as_of: Timestamp(1), start: 3 }.encode("");
         assert_eq!(wrong(&format!("cursor={computed}&as_of=2026-01-31T12:00:00Z")).await, ["cursor"]);
     }
 

@@ -68,7 +68,8 @@ impl IntoResponses for WhenUnready {
 
 impl IntoResponses for OfList {
     fn responses() -> Responses {
-        describe(always().into_iter().chain([Error::Loading, wrong("limit", "takes a whole number from 1 to 200")]))
+        let wrong = wrong("limit", "takes a whole number from 1 to 200");
+        describe(always().into_iter().chain([Error::Loading, wrong, not_acceptable()]))
     }
 }
 
@@ -81,7 +82,9 @@ impl IntoResponses for OfRanking {
 impl IntoResponses for OfStream {
     fn responses() -> Responses {
         let unknown = wrong("limit", "is not a parameter of this path; there are none here");
-        describe(always().into_iter().chain([Error::Loading, unknown, unknown_team(), Error::TooManyStreams]))
+        let not_acceptable = Error::NotAcceptable { types: "text/event-stream" };
+        let errors = [Error::Loading, unknown, unknown_team(), not_acceptable, Error::TooManyStreams];
+        describe(always().into_iter().chain(errors))
     }
 }
 
@@ -110,7 +113,7 @@ impl IntoResponses for OfPortfolio {
 
 impl IntoResponses for OfDeadLetters {
     fn responses() -> Responses {
-        let [_, away, too_costly, _] = of_history();
+        let [_, away, too_costly, ..] = of_history();
         let errors = [away, too_costly, wrong("since", "takes an RFC 3339 time such as 2026-01-31T12:00:00Z")];
         describe(always().into_iter().chain(errors))
     }
@@ -128,6 +131,7 @@ impl IntoResponses for OfSnapshot {
             wrong("as_of", "is not a parameter of this path; there are limit and cursor"),
             unknown_team(),
             snapshot,
+            not_acceptable(),
         ]))
     }
 }
@@ -150,10 +154,20 @@ impl IntoResponses for OfHistory {
 }
 
 /// What any answer that is computed may fail at.
-fn of_history() -> [Error; 4] {
+fn of_history() -> [Error; 5] {
     let silent = "has not reported yet how far it has read every partition".to_owned();
     let too_costly = Error::TooCostly { what: "rows to read", max: BOUNDS.rows_read_max };
-    [Error::Loading, Error::HistoryAway, too_costly, Error::Unready(BTreeMap::from([("ingest", silent)]))]
+    [
+        Error::Loading,
+        Error::HistoryAway,
+        too_costly,
+        Error::Unready(BTreeMap::from([("ingest", silent)])),
+        not_acceptable(),
+    ]
+}
+
+fn not_acceptable() -> Error {
+    Error::NotAcceptable { types: crate::answer::TYPES }
 }
 
 fn withheld() -> Error {

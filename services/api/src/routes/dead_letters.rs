@@ -33,21 +33,22 @@ use crate::{
     )
 )]
 pub(crate) async fn list(State(state): State<AppState>, query: DeadLetterQuery) -> Result<Json<DeadLetters>, Error> {
-    let before = match query.cursor {
+    let list = format!("dead letters {:?}", query.filter);
+    let before = match query.cursor.as_ref().map(|sealed| sealed.of(&list)) {
         None => None,
-        Some(Cursor::DeadLetters { after }) => Some(after),
+        Some(Some(Cursor::DeadLetters { after })) => Some(after),
         Some(_) => return Err(foreign_cursor()),
     };
     let turn = state.history.turn().await?;
     // One more than is shown tells whether there are more.
     let mut found = turn
         .store
-        .dead_letters(&query.filter, before.as_ref(), query.limit.saturating_add(1))
+        .dead_letters(&query.filter, before, query.limit.saturating_add(1))
         .await
         .map_err(|error| Error::history(&error))?;
     drop(turn);
     let more = found.len() > query.limit as usize;
     found.truncate(query.limit as usize);
-    let next = found.last().filter(|_| more).map(|last| Cursor::DeadLetters { after: last.place() }.encode());
+    let next = found.last().filter(|_| more).map(|last| Cursor::DeadLetters { after: last.place() }.encode(&list));
     Ok(Json(DeadLetters { items: found.into_iter().map(letter).collect(), next_cursor: next }))
 }

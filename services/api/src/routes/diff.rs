@@ -1,15 +1,16 @@
 //! Why a ranking is another than it was.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use domain::diff::Ends;
 use wire::diff::Diff;
 
 use crate::{
+    answer::Reply,
     error::Error,
     example,
     history::DiffBetween,
     parameters::{
-        Team, TeamParams,
+        FormatParams, Team, TeamParams,
         instants::{DiffParams, DiffQuery},
     },
     problem::responses::OfDiff,
@@ -25,18 +26,19 @@ use crate::{
     path = "/v1/teams/{team}/rankings/diff",
     operation_id = "getDiff",
     tag = "rankings",
-    params(TeamParams, DiffParams),
+    params(TeamParams, DiffParams, FormatParams),
     responses((status = 200, description = "The diff", body = Diff, example = json!(example::diff())), OfDiff)
 )]
 pub(crate) async fn between(
     State(state): State<AppState>,
     Team(team): Team,
+    reply: Reply,
     query: DiffQuery,
-) -> Result<Json<Diff>, Error> {
+) -> Result<Response, Error> {
     state.team(&team)?;
     let sight = state.history.look().await?;
     let moments = Ends { from: sight.moment("from", Some(query.from))?, to: sight.moment("to", query.to)? };
     let basis = sight.of_team(&team);
     let diff = state.history.ask(basis, DiffBetween { team, moments, segment: query.segment }).await?;
-    Ok(Json(Diff::clone(&diff)))
+    reply.document(&*diff, None)
 }

@@ -1,15 +1,16 @@
 //! What is behind a feature's place, and where it stood over time.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use domain::{limits::TIME_MIN, time::Timestamp};
 use wire::{evidence::Evidence, history::History};
 
 use crate::{
+    answer::Reply,
     error::Error,
     example,
     history::{Basis, EvidenceOf, Of, PlacesOf},
     parameters::{
-        TeamFeature, TeamFeatureParams,
+        FormatParams, TeamFeature, TeamFeatureParams,
         instants::{EvidenceParams, EvidenceQuery, HistoryParams, HistoryQuery},
     },
     problem::responses::{OfFeature, OfHistory},
@@ -28,14 +29,15 @@ const POINTS_MAX: u32 = 500;
     path = "/v1/teams/{team}/features/{feature}",
     operation_id = "getFeature",
     tag = "features",
-    params(TeamFeatureParams, EvidenceParams),
+    params(TeamFeatureParams, EvidenceParams, FormatParams),
     responses((status = 200, description = "The evidence", body = Evidence, example = json!(example::evidence())), OfFeature)
 )]
 pub(crate) async fn evidence(
     State(state): State<AppState>,
     TeamFeature(team, feature): TeamFeature,
+    reply: Reply,
     query: EvidenceQuery,
-) -> Result<Json<Evidence>, Error> {
+) -> Result<Response, Error> {
     let published = state.team(&team)?;
     let sight = state.history.look().await?;
     let (of, moment) = match query.as_of {
@@ -48,7 +50,7 @@ pub(crate) async fn evidence(
     let basis = sight.of_team(&team);
     let enquiry = EvidenceOf { team, feature, of, moment, bound_us: query.bound_us };
     let evidence = state.history.ask(basis, enquiry).await?;
-    Ok(Json(Evidence::clone(&evidence)))
+    reply.document(&*evidence, None)
 }
 
 /// A feature's history
@@ -59,14 +61,15 @@ pub(crate) async fn evidence(
     path = "/v1/teams/{team}/features/{feature}/history",
     operation_id = "getHistory",
     tag = "features",
-    params(TeamFeatureParams, HistoryParams),
+    params(TeamFeatureParams, HistoryParams, FormatParams),
     responses((status = 200, description = "The history", body = History, example = json!(example::history())), OfHistory)
 )]
 pub(crate) async fn history(
     State(state): State<AppState>,
     TeamFeature(team, feature): TeamFeature,
+    reply: Reply,
     query: HistoryQuery,
-) -> Result<Json<History>, Error> {
+) -> Result<Response, Error> {
     let published = state.team(&team)?;
     let until = state.history.look().await?.moment("to", query.to)?;
     let after = query.after(until.as_of)?;
@@ -84,12 +87,13 @@ pub(crate) async fn history(
         newest: published.snapshot().to_owned(),
     };
     let points = state.history.ask(Basis::Fixed, enquiry).await?;
-    Ok(Json(History {
+    let document = History {
         team: team.to_string(),
         feature: feature.to_string(),
         from: after.to_rfc3339(),
         to: until.as_of.to_rfc3339(),
         step_s: query.step_s,
         points: points.to_vec(),
-    }))
+    };
+    reply.document(&document, None)
 }

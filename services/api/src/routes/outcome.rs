@@ -1,14 +1,15 @@
 //! What became of a launch.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use wire::outcome::Outcome;
 
 use crate::{
+    answer::Reply,
     error::Error,
     example,
     history::OutcomeOf,
     parameters::{
-        TeamFeature, TeamFeatureParams,
+        FormatParams, TeamFeature, TeamFeatureParams,
         instants::{AsOfParams, AsOfQuery},
     },
     problem::responses::OfOutcome,
@@ -25,17 +26,18 @@ use crate::{
     path = "/v1/teams/{team}/features/{feature}/outcome",
     operation_id = "getOutcome",
     tag = "features",
-    params(TeamFeatureParams, AsOfParams),
+    params(TeamFeatureParams, AsOfParams, FormatParams),
     responses((status = 200, description = "The outcome", body = Outcome, example = json!(example::outcome())), OfOutcome)
 )]
 pub(crate) async fn of_launch(
     State(state): State<AppState>,
     TeamFeature(team, feature): TeamFeature,
+    reply: Reply,
     query: AsOfQuery,
-) -> Result<Json<Outcome>, Error> {
+) -> Result<Response, Error> {
     state.team(&team)?;
     let sight = state.history.look().await?;
     let moment = sight.moment("as_of", query.as_of)?;
     let outcome = state.history.ask(sight.of_team(&team), OutcomeOf { team, feature, moment }).await?;
-    Ok(Json(Outcome::clone(&outcome)))
+    reply.document(&*outcome, None)
 }

@@ -1,14 +1,18 @@
 //! All teams side by side.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use wire::portfolio::Portfolio;
 
 use crate::{
     access::Principal,
+    answer::Reply,
     error::Error,
     example,
     history::PortfolioAt,
-    parameters::instants::{AsOfParams, AsOfQuery},
+    parameters::{
+        FormatParams,
+        instants::{AsOfParams, AsOfQuery},
+    },
     problem::responses::OfPortfolio,
     router::AppState,
 };
@@ -22,18 +26,19 @@ use crate::{
     path = "/v1/portfolio",
     operation_id = "getPortfolio",
     tag = "teams",
-    params(AsOfParams),
+    params(AsOfParams, FormatParams),
     responses((status = 200, description = "The portfolio", body = Portfolio, example = json!(example::portfolio())), OfPortfolio)
 )]
 pub(crate) async fn all_teams(
     State(state): State<AppState>,
     principal: Principal,
+    reply: Reply,
     query: AsOfQuery,
-) -> Result<Json<Portfolio>, Error> {
+) -> Result<Response, Error> {
     state.loaded()?;
     let sight = state.history.look().await?;
     let moment = sight.moment("as_of", query.as_of)?;
     let among = principal.teams().cloned();
     let portfolio = state.history.ask(sight.of_everybody(), PortfolioAt { moment, among }).await?;
-    Ok(Json(Portfolio::clone(&portfolio)))
+    reply.document(&*portfolio, None)
 }

@@ -2,23 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    http::HeaderMap,
-    response::{IntoResponse as _, Response},
-};
+use axum::{extract::State, response::Response};
 use domain::{ids::TeamId, time::Timestamp};
 use wire::ranking::Ranking;
 
-use super::tagged;
 use crate::{
-    cursor::Cursor,
+    answer::{Keep, Reply},
+    cursor::{Cursor, Sealed},
     error::Error,
     history::{Basis, RankingAt, SnapshotOf},
     page,
     parameters::{
-        PageParams, PageQuery, Team, TeamParams, TeamSnapshot, TeamSnapshotParams, expired_cursor, foreign_cursor,
+        FormatParams, PageParams, PageQuery, Team, TeamParams, TeamSnapshot, TeamSnapshotParams, expired_cursor,
+        foreign_cursor,
         ranking::{RankingQuery, ScopeParams, WhatIfParams},
     },
     problem::responses::{OfRanking, OfSnapshot},
@@ -37,39 +33,50 @@ use crate::{
     path = "/v1/teams/{team}/rankings",
     operation_id = "getRanking",
     tag = "rankings",
-    params(TeamParams, PageParams, ScopeParams, WhatIfParams),
+    params(TeamParams, PageParams, FormatParams, ScopeParams, WhatIfParams),
     responses(
         (status = 200, description = "The ranking, or a page of it",
-            headers(("etag" = String, description = "Changes when the answer does, `data_through` apart; absent where it was computed")),
             body = Ranking, example = json!(crate::example::ranking())),
-        (status = 304, description = "The answer is the one that `If-None-Match` names"),
         OfRanking,
     )
 )]
 pub(crate) async fn current(
     State(state): State<AppState>,
     Team(team): Team,
+    reply: Reply,
     query: RankingQuery,
-    headers: HeaderMap,
 ) -> Result<Response, Error> {
     let current = state.team(&team)?;
-    let (published, start) = match query.cursor {
-        Some(Cursor::Computed { as_of, start }) => return computed(&state, &team, &query, Some(as_of), start).await,
+    let (published, start) = match place(&query, &team)? {
+        Some(Cursor::Computed { as_of, start }) => {
+            return computed(&state, &reply, &team, &query, Some(*as_of), *start).await;
+        }
         None if !query.question.is_plain() => {
-            return computed(&state, &team, &query, query.question.as_of, 0).await;
+            return computed(&state, &reply, &team, &query, query.question.as_of, 0).await;
         }
         None => (current, 0),
-        Some(Cursor::Ranking { ref snapshot, start }) => {
-            (state.store.snapshot(team.as_str(), snapshot).ok_or_else(expired_cursor)?, start)
+        Some(Cursor::Ranking { snapshot, start }) => {
+            (state.store.snapshot(team.as_str(), snapshot).ok_or_else(expired_cursor)?, *start)
         }
         Some(Cursor::Teams { .. } | Cursor::DeadLetters { .. }) => return Err(foreign_cursor()),
     };
-    let page = published.page(start, query.limit).map_err(Error::internal)?;
-    Ok(tagged(&headers, page.etag, || page.body))
+    let page = published.page(start, query.limit, reply.format()).map_err(Error::internal)?;
+    Ok(reply.with(page, Keep::Asking))
+}
+
+/// Where the page begins that is asked for, if it is not the first.
+fn place<'a>(query: &'a RankingQuery, team: &TeamId) -> Result<Option<&'a Cursor>, Error> {
+    let Some(sealed) = &query.cursor else { return Ok(None) };
+    let list = match sealed.unproved() {
+        Cursor::Computed { .. } => query.question.list(team),
+        Cursor::Ranking { .. } | Cursor::Teams { .. } | Cursor::DeadLetters { .. } => page::list(team.as_str()),
+    };
+    sealed.of(&list).ok_or_else(foreign_cursor).map(Some)
 }
 
 async fn computed(
     state: &AppState,
+    reply: &Reply,
     team: &TeamId,
     query: &RankingQuery,
     as_of: Option<Timestamp>,
@@ -79,9 +86,11 @@ async fn computed(
     let moment = sight.moment("as_of", as_of)?;
     let enquiry = RankingAt { team: team.clone(), moment, question: query.question.clone() };
     let ranking = state.history.ask(sight.of_team(team), enquiry).await?;
-    let next = |start| Cursor::Computed { as_of: moment.as_of, start };
-    let (page, _) = page::cut(&ranking, start, query.limit, next);
-    Ok(Json(page).into_response())
+    let features = page::features(&ranking);
+    let (start, end) = page::bounds(features, start, query.limit);
+    let next = Cursor::Computed { as_of: moment.as_of, start: end };
+    let next = (end < features).then(|| next.encode(&query.question.list(team)));
+    reply.document(&page::cut(&ranking, (start, end), next.clone()), next)
 }
 
 /// A published ranking
@@ -92,33 +101,31 @@ async fn computed(
     path = "/v1/teams/{team}/rankings/{snapshot}",
     operation_id = "getSnapshot",
     tag = "rankings",
-    params(TeamSnapshotParams, PageParams),
+    params(TeamSnapshotParams, PageParams, FormatParams),
     responses(
         (status = 200, description = "The ranking, or a page of it",
-            headers(("etag" = String, description = "Changes when the answer does, `data_through` apart")),
             body = Ranking, example = json!(crate::example::ranking())),
-        (status = 304, description = "The answer is the one that `If-None-Match` names"),
         OfSnapshot,
     )
 )]
 pub(crate) async fn snapshot(
     State(state): State<AppState>,
     TeamSnapshot(team, snapshot): TeamSnapshot,
+    reply: Reply,
     query: PageQuery,
-    headers: HeaderMap,
 ) -> Result<Response, Error> {
     state.team(&team)?;
-    let start = match query.cursor {
+    let start = match query.cursor.as_ref().map(|sealed| Sealed::of(sealed, &page::list(team.as_str()))) {
         None => 0,
-        Some(Cursor::Ranking { snapshot: of, start }) if of == snapshot => start,
+        Some(Some(Cursor::Ranking { snapshot: of, start })) if *of == snapshot => *start,
         Some(_) => return Err(foreign_cursor()),
     };
     let published = match state.store.snapshot(team.as_str(), &snapshot) {
         Some(held) => held,
         None => Arc::new(kept(&state, &team, snapshot).await?),
     };
-    let page = published.page(start, query.limit).map_err(Error::internal)?;
-    Ok(tagged(&headers, page.etag, || page.body))
+    let page = published.page(start, query.limit, reply.format()).map_err(Error::internal)?;
+    Ok(reply.with(page, Keep::Always))
 }
 
 /// A snapshot that is no longer in memory.

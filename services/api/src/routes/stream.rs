@@ -8,6 +8,7 @@ use axum::{
 
 use crate::{
     access::Principal,
+    answer,
     error::Error,
     parameters::{NoQuery, Team, TeamParams},
     problem::responses::OfStream,
@@ -51,6 +52,7 @@ pub(crate) async fn of_rankings(
     NoQuery: NoQuery,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
+    answer::check_stream(&headers)?;
     state.team(&team)?;
     let last = headers.get(LAST_EVENT_ID).filter(|last| !last.is_empty());
     // What no snapshot can be called is one that is not known here.

@@ -3,9 +3,12 @@
 mod access;
 mod attacks;
 mod breaking;
+mod cursors;
 mod edge;
 mod errors;
+mod etags;
 mod follower;
+mod formats;
 mod oidc;
 mod openapi;
 mod operations;

@@ -52,6 +52,7 @@ async fn every_answer_is_described_with_an_example() {
         "issuer-away",
         "keys-away",
         "loading",
+        "not-acceptable",
         "not-launched",
         "overloaded",
         "timeout",
