@@ -1,7 +1,7 @@
 //! The rankings that are answered from: the last few snapshots of every team, in memory.
 //!
 //! Readers share immutable snapshots and hold the lock only to find one; the one writer is the follower. Who follows a team
-//! is woken when it changes: see [`following`].
+//! is woken when it changes: see `following`.
 
 pub(crate) mod following;
 

@@ -99,7 +99,7 @@ impl Principal {
     }
 }
 
-/// On a path that is not behind [`authenticate`](super::authenticate) there is no principal, and nobody may read anything.
+/// On a path that is not behind `authenticate` there is no principal, and nobody may read anything.
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Error;
 

@@ -1,9 +1,9 @@
 //! What was: answers that are computed for the question, from ClickHouse.
 //!
 //! # Layout
-//! - [`History`]: the way in. An enquiry that somebody makes already is joined ([`flights`]), one that was answered and still
-//!   stands is not made again ([`kept`]), and any other waits its [`turns`].
-//! - [`sight`]: how far the data reach and what has changed in them, read once a second at most.
+//! - [`History`]: the way in. An enquiry that somebody makes already is joined (`flights`), one that was answered and still
+//!   stands is not made again (`kept`), and any other waits its `turns`.
+//! - `sight`: how far the data reach and what has changed in them, read once a second at most.
 //! - `ranking`, `snapshot`, `diff`, `evidence`, `places`, `outcome`, `portfolio`: the enquiries.
 
 mod diff;
