@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn of_more_launches_than_are_judged_the_newest_are() {
-        let day = |day: i64| Timestamp(0).plus_micros(day * MICROS_PER_DAY as i64);
+        let day = |day: i64| Timestamp(0).plus_micros(day * MICROS_PER_DAY);
         let launch = |feature: &str, launched_at| Launch {
             feature: FeatureId::parse(feature).unwrap(),
             title: String::new(),

@@ -166,7 +166,7 @@ impl Begun {
             let document = document::document(&team, as_of, data_through, &standing.ranking, &week_ago.ranking)
                 .context("cannot serialize the ranking");
             let ready = document
-                .and_then(|document| Ok(Ready::new(team.clone(), as_of, data_through, upcoming, &document, origin)?));
+                .and_then(|document| Ready::new(team.clone(), as_of, data_through, upcoming, &document, origin));
             let ready = ready.map_err(Failure::Alone)?;
             Ok(Outcome { ready, week_ago, rows: standing.rows })
         });
