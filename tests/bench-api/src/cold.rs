@@ -39,6 +39,9 @@ pub(crate) struct Figures {
     pub(crate) ratio_as_asked: f64,
 }
 
+/// The path of a question about a team; another for each number, so that nothing is answered from a cache.
+type Question = fn(&str, u64) -> String;
+
 /// Asks every kind of question.
 ///
 /// # Errors
@@ -48,7 +51,7 @@ pub(crate) async fn measure(options: &Options, stand: &Stand) -> anyhow::Result<
     let recorded = stand.another_api(&[("FLYWHEEL_CLICKHOUSE_URL", &recorder.url)]).await;
     let http = recorder::client()?;
     let mut figures = BTreeMap::new();
-    let kinds: [(&str, fn(&str, u64) -> String); 4] =
+    let kinds: [(&str, Question); 4] =
         [("as_of", as_of), ("evidence", evidence), ("history", history), ("diff", diff)];
     for (kind, question) in kinds {
         let teams: Vec<String> = stand.size.team_ids().collect();
