@@ -1,6 +1,8 @@
 //! What is computed from ClickHouse: asked of it once however many ask, kept while it stands, bounded in time and number, and given up
 //! when nobody waits for it any more.
 
+mod slow;
+
 use std::time::Duration;
 
 use devstack::{Role, Stack};

@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use clickhouse::Row;
-use devstack::Role;
+use devstack::{Role, Stack};
+use domain::record::Reason;
 use e2e::{
     EVENT_ROWS,
     examples::{Example, examples},
 };
 use serde::Deserialize;
+use store::{DeadLetterFilter, Store};
 use testkit::{
     eventually::eventually,
     flywheel::Flywheel,
@@ -81,6 +83,32 @@ async fn every_malformed_example_becomes_a_dead_letter_and_every_valid_one_a_row
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
         .sum();
     assert_eq!(counted, invalid.len() as f64, "the metric counts every dead letter");
+    assert_listed(&stack, invalid.len()).await;
+    let (status, problem) = flywheel.get("/v1/dead-letters").await;
+    assert_eq!((status, problem["type"].as_str()), (403, Some("urn:flywheel:problem:forbidden")), "{problem}");
+}
+
+/// With the API's rights all are read, page by page and each once, also where one reason is asked for.
+async fn assert_listed(stack: &Stack, letters: usize) {
+    let store = Store::new(testkit::clickhouse(stack, Role::Api), WRITTEN_MAX);
+    let everything = DeadLetterFilter::default();
+    let all = store.dead_letters(&everything, None, 1_000).await.expect("dead letters");
+    assert_eq!(all.len(), letters);
+    let reason = Reason::ALL.into_iter().find(|reason| reason.code() == all[0].reason);
+    let of_reason = DeadLetterFilter { reason, ..everything.clone() };
+    for filter in [everything, of_reason] {
+        let mut walked: Vec<store::DeadLetter> = Vec::new();
+        loop {
+            let after = walked.last().map(store::DeadLetter::place);
+            let page = store.dead_letters(&filter, after.as_ref(), 7).await.expect("a page");
+            if page.is_empty() {
+                break;
+            }
+            walked.extend(page);
+        }
+        let meant = |letter: &&store::DeadLetter| filter.reason.is_none_or(|reason| reason.code() == letter.reason);
+        assert_eq!(walked, all.iter().filter(meant).cloned().collect::<Vec<_>>());
+    }
 }
 
 fn in_partition_0(example: &Example) -> Described {
