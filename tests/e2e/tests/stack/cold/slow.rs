@@ -50,7 +50,12 @@ impl Slow {
         let store = Arc::new(Store::new(config.teams_max, config.snapshots_kept_max));
         store.offer(Published::new(ranking()).expect("a ranking"));
         store.set_loaded();
-        let state = AppState::new(store, History::new(slow, &config), Access::new(&config).expect("no keys"), Health::default());
+        let state = AppState::new(
+            store,
+            History::new(slow, &config),
+            Access::new(&config).expect("no keys"),
+            Health::default(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("its address"));
         let router = router(state, &config);
