@@ -28,7 +28,7 @@ pub struct Create {
     /// Whose it is, or what for: it stands in lists, never in a log.
     #[arg(long)]
     pub name: String,
-    /// What it is good for: rankings:read:<team>, rankings:read:*, evidence:read or admin. May be given several times.
+    /// What it is good for: rankings:read:TEAM, rankings:read:*, evidence:read or admin. May be given several times.
     #[arg(long = "scope", value_name = "SCOPE", required = true)]
     pub scopes: Vec<Scope>,
     /// It ends after so many days; otherwise never.
