@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn events_are_told_however_they_are_cut() {
-        let whole = b"b\r\nid: 7\ndata:\r\n8\r\n long\n\n:\r\n13\r\n a comment\n\nid:8\nd\r\nd\r\nata: x\nevent:\r\n4\r\n e\n\n\r\n0\r\n\r\n";
+        let whole = b"b\r\nid: 7\ndata:\r\n8\r\n long\n\n:\r\n12\r\n a comment\n\nid:8\nd\r\nd\r\nata: x\nevent:\r\n4\r\n e\n\n\r\n0\r\n\r\n";
         let expected = (vec![Some(7), Some(8)], true);
         assert_eq!(read(&[whole]), expected);
         for cut in 0..whole.len() {
