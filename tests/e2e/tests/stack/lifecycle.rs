@@ -89,7 +89,7 @@ async fn what_cannot_work_ends_with_one_clear_line() {
         (vec!["run", "--admin-listen", "127.0.0.1:0", "--api-listen", &taken], taken.clone()),
         (
             vec!["api", "--api-listen", "0.0.0.0:0"],
-            "the API has no keys yet, so it does not listen on 0.0.0.0:0".to_owned(),
+            "keys are required of those who reach the API at 0.0.0.0:0".to_owned(),
         ),
     ] {
         let output = command(&stack, &arguments).await;
