@@ -2,7 +2,7 @@
 //!
 //! It is what the machine, the kernel, hyper and axum allow.
 
-use std::{io::Read as _, net::Ipv4Addr, process::Stdio, sync::Arc, time::Duration};
+use std::{io::Read as _, net::Ipv4Addr, process::Stdio, sync::Arc};
 
 use anyhow::{Context as _, ensure};
 use axum::{
@@ -13,10 +13,7 @@ use axum::{
     routing::get,
 };
 use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpListener,
@@ -25,8 +22,8 @@ use tokio::{
 
 use crate::{stand::Exchange, wrk::Asked};
 
-/// As the API has it.
-const REQUEST_HEAD_MAX: Duration = Duration::from_secs(60);
+/// As the API has it; and as there, hyper keeps no time.
+const READ_BUFFER_BYTES_MAX: usize = 32 * 1024;
 
 /// hyper writes these itself.
 const OF_THE_SERVER: [&str; 3] = ["date", "content-length", "connection"];
@@ -94,7 +91,7 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     crate::say(&listener.local_addr()?.to_string());
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(REQUEST_HEAD_MAX);
+    http.max_buf_size(READ_BUFFER_BYTES_MAX).header_read_timeout(None);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

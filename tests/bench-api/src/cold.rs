@@ -23,6 +23,9 @@ use crate::{
 const HOUR_US: i64 = 3_600 * 1_000_000;
 const FEATURES: u64 = 25;
 
+/// The path of a team's question of that number.
+type Question = fn(&str, u64) -> String;
+
 /// A kind of question.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figures {
@@ -39,9 +42,6 @@ pub(crate) struct Figures {
     pub(crate) ratio_as_asked: f64,
 }
 
-/// The path of a question about a team; another for each number, so that nothing is answered from a cache.
-type Question = fn(&str, u64) -> String;
-
 /// Asks every kind of question.
 ///
 /// # Errors
@@ -51,8 +51,7 @@ pub(crate) async fn measure(options: &Options, stand: &Stand) -> anyhow::Result<
     let recorded = stand.another_api(&[("FLYWHEEL_CLICKHOUSE_URL", &recorder.url)]).await;
     let http = recorder::client()?;
     let mut figures = BTreeMap::new();
-    let kinds: [(&str, Question); 4] =
-        [("as_of", as_of), ("evidence", evidence), ("history", history), ("diff", diff)];
+    let kinds: [(&str, Question); 4] = [("as_of", as_of), ("evidence", evidence), ("history", history), ("diff", diff)];
     for (kind, question) in kinds {
         let teams: Vec<String> = stand.size.team_ids().collect();
         // The first one warms, and does not count.

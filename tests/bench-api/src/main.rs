@@ -128,7 +128,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     wrk::check().await?;
     stand::raise_file_limit(options.streams)?;
     let stand = Stand::start(&options).await?;
-    let mut report = Report::new(&options, &stand);
+    let mut report = Report::new(&options, stand.keys_checked().await?);
     if options.has(Part::Hot) {
         report.hot = hot::measure(&options, &stand).await?;
     }

@@ -1,6 +1,10 @@
 //! What is measured: one `flywheel api` on a stack of its own, with the rankings and the teams that it is asked about.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -10,7 +14,9 @@ use rank_bench::{
 };
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use testkit::{eventually::eventually, flywheel::Flywheel, otlp::OtlpReceiver};
+use tokio::process::Command;
 use wire::topics::INPUTS;
 
 use crate::{Options, Part, made::Publisher, say, wrk::Asked};
@@ -25,6 +31,9 @@ pub(crate) const SAMPLED: &str = "0.01";
 const ASK_MAX: Duration = Duration::from_secs(30);
 /// Files besides the streams.
 const OTHER_FILES: u64 = 1_000;
+/// What keys are hashed with, here.
+const KEY_SECRET: &str = "FLYWHEEL_API_KEY_SECRET";
+const SECRET: &str = "of a benchmark, and of nobody else";
 /// The teams that cold questions are about have so many published rankings each.
 const SNAPSHOTS: u64 = 20;
 const PREPARED_MAX: Duration = Duration::from_secs(120);
@@ -38,7 +47,8 @@ pub(crate) struct Stand {
     pub(crate) size: Size,
     flywheel: PathBuf,
     otlp: (String, OtlpReceiver),
-    connections_max: u64,
+    /// None of a program that knows no keys.
+    key: Option<String>,
     http: Client,
 }
 
@@ -83,16 +93,16 @@ impl Stand {
         publisher.publish(SHORT, 20).await?;
         publisher.publish(LONG, 200).await?;
         let otlp = OtlpReceiver::start().await?;
-        let connections_max = options.streams + OTHER_FILES;
-        let api = start_api(&options.flywheel, &site, &otlp.0, connections_max, &[]).await;
+        let key = create_key(&options.flywheel, &site).await?;
+        let api = start_api(&options.flywheel, &site, &otlp.0, &[]).await;
         let http = Client::builder().timeout(ASK_MAX).build()?;
         let flywheel = options.flywheel.clone();
-        Ok(Self { site, api, publisher, size, flywheel, otlp, connections_max, http })
+        Ok(Self { site, api, publisher, size, flywheel, otlp, key, http })
     }
 
     /// Another API like the measured one, with this environment besides.
     pub(crate) async fn another_api(&self, env: &[(&str, &str)]) -> Flywheel {
-        start_api(&self.flywheel, &self.site, &self.otlp.0, self.connections_max, env).await
+        start_api(&self.flywheel, &self.site, &self.otlp.0, env).await
     }
 
     /// How to ask the measured API for a path.
@@ -100,14 +110,19 @@ impl Stand {
         self.asked_of(&self.api, path)
     }
 
-    /// How to ask an API for a path.
+    /// How to ask an API for a path, with the key that it checks.
     pub(crate) fn asked_of(&self, api: &Flywheel, path: &str) -> Asked {
-        Asked { url: format!("{}{path}", api.api_url()), headers: Vec::new() }
+        let key = self.key.iter().map(|key| ("authorization".to_owned(), format!("Bearer {key}")));
+        Asked { url: format!("{}{path}", api.api_url()), headers: key.collect() }
     }
 
-    /// Whether requests carry a key that the API checks.
-    pub(crate) fn keys_checked(&self) -> bool {
-        false
+    /// Whether the API refuses who has no key.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) async fn keys_checked(&self) -> anyhow::Result<bool> {
+        let without = Asked { headers: Vec::new(), ..self.asked(&format!("/v1/teams/{SHORT}/rankings")) };
+        Ok(self.ask(&without).await?.status == 401)
     }
 
     /// Asks once.
@@ -144,16 +159,29 @@ impl Stand {
     }
 }
 
-async fn start_api(
-    program: &std::path::Path,
-    site: &Site,
-    otlp: &str,
-    connections_max: u64,
-    env: &[(&str, &str)],
-) -> Flywheel {
-    let connections_max = connections_max.to_string();
+/// A key that may read every team's rankings; none where the program is of a time before there were keys.
+async fn create_key(program: &Path, site: &Site) -> anyhow::Result<Option<String>> {
+    let known = Command::new(program).args(["keys", "--help"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !known.await.with_context(|| format!("cannot run {}", program.display()))?.success() {
+        say("this program knows no keys: they are not checked");
+        return Ok(None);
+    }
+    let mut command = Command::new(program);
+    command.args(["keys", "create", "--name", "bench", "--scope", "rankings:read:*", "--json"]);
+    let output = command.envs(site.stack.env()).env(KEY_SECRET, SECRET).stdin(Stdio::null()).output().await?;
+    ensure!(output.status.success(), "no key is created: {}", String::from_utf8_lossy(&output.stderr));
+    let created: Value = serde_json::from_slice(&output.stdout)?;
+    let key = created["key"].as_str().context("no key is shown")?;
+    Ok(Some(key.to_owned()))
+}
+
+async fn start_api(program: &Path, site: &Site, otlp: &str, env: &[(&str, &str)]) -> Flywheel {
     let own = [
-        ("FLYWHEEL_API_CONNECTIONS_MAX", connections_max.as_str()),
+        ("FLYWHEEL_API_KEYS_REQUIRED", "true"),
+        (KEY_SECRET, SECRET),
+        // It is not the limit that is measured; it is kept all the same.
+        ("FLYWHEEL_API_KEY_REQUESTS_PER_S_MAX", "1000000"),
+        ("FLYWHEEL_API_KEY_REQUESTS_BURST_MAX", "1000000"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", otlp),
         ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
         ("OTEL_TRACES_SAMPLER_ARG", SAMPLED),

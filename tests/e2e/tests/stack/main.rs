@@ -24,5 +24,7 @@ mod refused;
 mod repeats;
 mod replay;
 mod tokens;
+mod topic;
 mod trace;
+mod two_apis;
 mod world;

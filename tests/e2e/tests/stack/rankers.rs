@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -13,10 +13,6 @@ use std::{
 
 use devstack::{Role, Stack, StackConfig};
 use domain::{history::facts_at, ids::TeamId, ranking::rank, time::Timestamp};
-use rdkafka::{
-    ClientConfig, Message as _, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
-};
 use serde_json::Value;
 use testkit::{
     eventually::eventually,
@@ -24,15 +20,15 @@ use testkit::{
     proxy::{Line, Proxy},
     record::{Described, Sender},
 };
-use wire::topics::RANKINGS;
 
 use crate::{
     ranking::{compare, now},
+    topic::{TICK, Topic, text},
     world::{Size, World},
 };
 
 const SIZE: Size = Size { teams: 8, features: 6, accounts: 300, events: 30_000 };
-/// As `migrate` makes them.
+/// As `migrate` makes the rankings' partitions.
 const SHARDS: i64 = 6;
 /// What is promised of a ranker that is killed: every team of its has a new ranking within this.
 const TAKEN_OVER_MAX: Duration = Duration::from_secs(10);
@@ -41,7 +37,6 @@ const TO_THE_LETTER: &str = "FLYWHEEL_TEST_TAKEOVER_TO_THE_LETTER";
 const SETTLED_MAX: Duration = Duration::from_secs(90);
 const PAUSES: usize = 3;
 /// The load: so many records a tick.
-const TICK: Duration = Duration::from_millis(100);
 const RECORDS_PER_TICK: usize = 10;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,50 +134,7 @@ async fn metric(ranker: &Flywheel, name: &str) -> i64 {
     line.and_then(|line| line.rsplit(' ').next()).map_or(0, |value| value.parse::<f64>().expect("a number") as i64)
 }
 
-/// A record of the rankings topic.
-struct Published {
-    read: Instant,
-    partition: i32,
-    document: Value,
-}
-
-/// Follows the topic as readers do: what is not committed does not exist.
-struct Topic {
-    records: Arc<Mutex<Vec<Published>>>,
-    stop: Arc<AtomicBool>,
-}
-
 impl Topic {
-    fn follow(stack: &Stack) -> Self {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", stack.kafka_brokers())
-            .set("group.id", "rankers-test")
-            .set("enable.auto.commit", "false")
-            .set("isolation.level", "read_committed")
-            .create()
-            .expect("a consumer");
-        let mut partitions = TopicPartitionList::new();
-        for partition in 0..i32::try_from(SHARDS).unwrap() {
-            partitions.add_partition_offset(RANKINGS, partition, Offset::Beginning).expect("a partition");
-        }
-        consumer.assign(&partitions).expect("the partitions");
-        let topic = Self { records: Arc::default(), stop: Arc::default() };
-        let (records, stop) = (Arc::clone(&topic.records), Arc::clone(&topic.stop));
-        thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                let Some(Ok(message)) = consumer.poll(TICK) else { continue };
-                let document = serde_json::from_slice(message.payload().expect("a document")).expect("JSON");
-                let published = Published { read: Instant::now(), partition: message.partition(), document };
-                records.lock().unwrap_or_else(PoisonError::into_inner).push(published);
-            }
-        });
-        topic
-    }
-
-    fn with<T>(&self, ask: impl FnOnce(&[Published]) -> T) -> T {
-        ask(&self.records.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Waits until every team has a ranking of a later second than this. How long it took.
     async fn every_team_anew(&self, at_most: Duration) -> Duration {
         let (asked, since) = (Instant::now(), now());
@@ -254,12 +206,6 @@ impl Topic {
     }
 }
 
-impl Drop for Topic {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Records without pause, at a steady rate.
 struct Load {
     finish: Arc<AtomicBool>,
@@ -303,8 +249,4 @@ fn as_of(document: &Value) -> Timestamp {
 
 fn time(document: &Value, field: &str) -> Timestamp {
     Timestamp::parse_rfc3339(text(document, field)).expect("a time")
-}
-
-fn text<'a>(document: &'a Value, field: &str) -> &'a str {
-    document[field].as_str().unwrap_or_else(|| panic!("{field} is not text in {document}"))
 }
