@@ -55,7 +55,7 @@ struct Decision<'a> {
 
 impl Store {
     /// How well the team's rankings foretold what would be used of its launches up to `as_of`; of more than
-    /// [`OUTCOMES_MAX`](crate::OUTCOMES_MAX) that can be judged, of the newest. Everything up to `seen_through` has been seen: `as_of`, or
+    /// [`OUTCOMES_MAX`] that can be judged, of the newest. Everything up to `seen_through` has been seen: `as_of`, or
     /// the watermark if that is earlier.
     ///
     /// # Errors
