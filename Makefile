@@ -29,7 +29,12 @@ fetch: ## Download Kafka and ClickHouse, and start nothing
 	exec target/release/devstack fetch
 
 .PHONY: test
-test: test-pure test-stack test-contract ## Run every test: the pure ones, then those against a Kafka and a ClickHouse of their own
+test: test-prerequisites test-pure test-stack test-contract ## Run every test: the pure ones, then those against a Kafka and a ClickHouse of their own
+
+# First, so that nobody waits for minutes to learn what is missing.
+.PHONY: test-prerequisites
+test-prerequisites:
+	deploy/dev/check-prerequisites --contract
 
 .PHONY: test-pure
 test-pure: ## Run the tests that need nothing but this code
@@ -42,8 +47,8 @@ test-stack: ## Run the tests against a Kafka and a ClickHouse of their own
 	cargo test --locked --package chaos
 
 .PHONY: test-contract
-test-contract: ## Run other people's tools against the API, to see whether it is what its OpenAPI document says; needs Python 3.11
-	deploy/dev/check-prerequisites --own-stack
+test-contract: ## Run other people's tools against the API, to see whether it is what its OpenAPI document says
+	deploy/dev/check-prerequisites --contract
 	cargo test --locked --package contract
 
 .PHONY: simulate
