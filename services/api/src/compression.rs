@@ -3,8 +3,6 @@
 use axum::{
     extract::Request,
     http::{HeaderValue, header::ACCEPT_ENCODING},
-    middleware::Next,
-    response::Response,
 };
 use tower_http::{
     CompressionLevel,
@@ -27,7 +25,7 @@ pub(crate) fn layer() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
 
 /// Passes over a refusal of plain answers (`identity;q=0`, `*;q=0`): a short answer and an error are always plain, and the layer
 /// would turn them into a 406 without saying why. RFC 9110 (§12.1) allows to disregard what cannot be met.
-pub(crate) async fn always_plain_too(mut request: Request, next: Next) -> Response {
+pub(crate) fn plain_too(mut request: Request) -> Request {
     let refusing = |value: &HeaderValue| value.as_bytes().iter().any(|byte| matches!(byte, b'*' | b'i' | b'I'));
     if request.headers().get_all(ACCEPT_ENCODING).iter().any(refusing) {
         let named: Vec<String> = request
@@ -45,7 +43,7 @@ pub(crate) async fn always_plain_too(mut request: Request, next: Next) -> Respon
             request.headers_mut().insert(ACCEPT_ENCODING, named);
         }
     }
-    next.run(request).await
+    request
 }
 
 fn plain(coding: &str) -> bool {

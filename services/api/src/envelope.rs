@@ -4,7 +4,6 @@ use axum::{
     body::Body,
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, header},
-    middleware::Next,
     response::Response,
 };
 use uuid::Uuid;
@@ -28,11 +27,14 @@ impl RequestId {
 }
 
 /// Gives the request an id, and the answer its headers and, if it is an error, its body.
-pub(crate) async fn wrap(mut request: Request, next: Next) -> Response {
+pub(crate) async fn wrap<F: Future<Output = Response>>(
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let id = request_id(request.headers());
     request.extensions_mut().insert(id.clone());
     let uri = request.uri().clone();
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = with_problem(
             response,

@@ -2,12 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    extract::{Request, State},
-    http::header::CONTENT_LENGTH,
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, http::header::CONTENT_LENGTH, response::Response};
 use tokio::sync::Semaphore;
 
 use crate::{ApiConfig, error::Error};
@@ -40,27 +35,32 @@ impl Limits {
             request_ms_max: config.request_ms_max,
         }
     }
-}
 
-/// Lets the request through if it keeps within the limits, and gives up on it when its time is over.
-pub(crate) async fn enforce(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response, Error> {
-    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > URI_BYTES_MAX) {
-        return Err(Error::UriTooLong { bytes_max: URI_BYTES_MAX });
+    /// Lets the request through to `next` if it keeps within the limits, and gives up on it when its time is over.
+    pub(crate) async fn enforce<F: Future<Output = Response>>(
+        &self,
+        request: Request,
+        next: impl FnOnce(Request) -> F,
+    ) -> Result<Response, Error> {
+        if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > URI_BYTES_MAX) {
+            return Err(Error::UriTooLong { bytes_max: URI_BYTES_MAX });
+        }
+        let announced =
+            request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
+            return Err(Error::BodyTooLarge { bytes_max: BODY_BYTES_MAX });
+        }
+        let headers = request.headers();
+        let headers_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if headers.len() > HEADERS_MAX || headers_bytes > HEADERS_BYTES_MAX {
+            return Err(Error::HeadersTooLarge { headers_max: HEADERS_MAX, bytes_max: HEADERS_BYTES_MAX });
+        }
+        if PROBES.contains(&request.uri().path()) {
+            return Ok(next(request).await);
+        }
+        let _permit = self.in_flight.try_acquire().map_err(|_| Error::Overloaded)?;
+        tokio::time::timeout(Duration::from_millis(self.request_ms_max), next(request))
+            .await
+            .map_err(|_| Error::Timeout { ms_max: self.request_ms_max })
     }
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(Error::BodyTooLarge { bytes_max: BODY_BYTES_MAX });
-    }
-    let headers = request.headers();
-    let headers_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if headers.len() > HEADERS_MAX || headers_bytes > HEADERS_BYTES_MAX {
-        return Err(Error::HeadersTooLarge { headers_max: HEADERS_MAX, bytes_max: HEADERS_BYTES_MAX });
-    }
-    if PROBES.contains(&request.uri().path()) {
-        return Ok(next.run(request).await);
-    }
-    let _permit = limits.in_flight.try_acquire().map_err(|_| Error::Overloaded)?;
-    tokio::time::timeout(Duration::from_millis(limits.request_ms_max), next.run(request))
-        .await
-        .map_err(|_| Error::Timeout { ms_max: limits.request_ms_max })
 }

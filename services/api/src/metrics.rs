@@ -1,6 +1,7 @@
 //! What the role measures.
 
 pub(crate) mod cold;
+pub(crate) mod http;
 
 use std::{
     sync::{Arc, Weak},
@@ -8,12 +9,11 @@ use std::{
 };
 
 use domain::time::MICROS_PER_SECOND;
-use kit::telemetry::{SECONDS_BOUNDARIES, seconds_histogram};
 use opentelemetry::{
     KeyValue, global,
-    metrics::{Counter, Histogram, Meter, UpDownCounter},
+    metrics::{Counter, Meter, UpDownCounter},
 };
-use opentelemetry_semantic_conventions::{attribute, metric};
+use opentelemetry_semantic_conventions::attribute;
 use wire::topics::RANKINGS;
 
 use crate::store::Store;
@@ -37,52 +37,6 @@ const STREAM_RESETS: &str = "flywheel.api.stream.resets";
 
 fn meter() -> Meter {
     global::meter("flywheel.api")
-}
-
-/// Measurements of HTTP.
-#[derive(Debug)]
-pub(crate) struct HttpMetrics {
-    pub(crate) duration: Histogram<f64>,
-    active: UpDownCounter<i64>,
-}
-
-impl HttpMetrics {
-    pub(crate) fn new() -> Self {
-        let meter = meter();
-        Self {
-            duration: seconds_histogram(
-                &meter,
-                metric::HTTP_SERVER_REQUEST_DURATION,
-                "Duration of HTTP server requests.",
-                SECONDS_BOUNDARIES,
-            ),
-            active: meter
-                .i64_up_down_counter(metric::HTTP_SERVER_ACTIVE_REQUESTS)
-                .with_unit("{request}")
-                .with_description("Number of active HTTP server requests.")
-                .build(),
-        }
-    }
-
-    /// Counts a request as active until the guard goes, also when the client leaves first.
-    pub(crate) fn active(&self, method: &'static str) -> Active {
-        let attributes =
-            [KeyValue::new(attribute::HTTP_REQUEST_METHOD, method), KeyValue::new(attribute::URL_SCHEME, "http")];
-        self.active.add(1, &attributes);
-        Active { counter: self.active.clone(), attributes }
-    }
-}
-
-/// A request under way.
-pub(crate) struct Active {
-    counter: UpDownCounter<i64>,
-    attributes: [KeyValue; 2],
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.counter.add(-1, &self.attributes);
-    }
 }
 
 /// Measurements of the streams.

@@ -1,16 +1,18 @@
 //! The table of contents: every path, and what surrounds them all.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use axum::{
     Router,
     body::Bytes,
-    middleware,
+    extract::{Request, State},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use domain::ids::TeamId;
 use kit::health::Health;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -23,8 +25,8 @@ use crate::{
     envelope,
     error::{Error, ParameterError},
     history::History,
-    limits::{self, Limits},
-    metrics::HttpMetrics,
+    limits::Limits,
+    metrics::http::HttpMetrics,
     problem::Problem,
     published::Published,
     routes::{dead_letters, diff, features, outcome, portfolio, probes, rankings, stream, teams},
@@ -33,9 +35,13 @@ use crate::{
     telemetry,
 };
 
-/// What the handlers share. Cheap to clone.
+/// What the handlers share. Cheap to clone, which a request does several times: one count, not one for each part.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Parts>);
+
+/// The parts of an [`AppState`].
+#[derive(Clone)]
+pub struct Parts {
     pub(crate) store: Arc<Store>,
     pub(crate) history: History,
     pub(crate) access: Access,
@@ -99,7 +105,8 @@ fn operators() -> OpenApiRouter<AppState> {
 
 /// The whole API as a service.
 pub fn router(state: AppState, config: &ApiConfig) -> Router {
-    let state = AppState { streams: Streams::new(config.streams_max, state.stopping.clone()), ..state };
+    let streams = Streams::new(config.streams_max, state.stopping.clone());
+    let state = state.with(|parts| parts.streams = streams);
     let [(open, _), (readers, _), (operators, _)] =
         [open(), readers(), operators()].map(OpenApiRouter::split_for_parts);
     let keyed = readers
@@ -123,6 +130,14 @@ pub fn openapi() -> Vec<u8> {
     text
 }
 
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl AppState {
     /// The state of an API that answers from `store` what is current, from `history` what was, to whom `access` lets in, and
     /// reports `health`.
@@ -132,19 +147,25 @@ impl AppState {
         let openapi = openapi();
         let docs = Docs::of(&openapi);
         let (openapi, tokens) = (Bytes::from(openapi), Tokens::default());
-        Self { store, history, access, health, openapi, docs, streams, stopping, tokens }
+        Self(Arc::new(Parts { store, history, access, health, openapi, docs, streams, stopping, tokens }))
     }
 
     /// The same; its streams end when `stopping` is cancelled.
     #[must_use]
     pub fn stopping(self, stopping: CancellationToken) -> Self {
-        Self { stopping, ..self }
+        self.with(|parts| parts.stopping = stopping)
     }
 
     /// The same; it takes these tokens too.
     #[must_use]
     pub(crate) fn taking(self, tokens: Tokens) -> Self {
-        Self { tokens, ..self }
+        self.with(|parts| parts.tokens = tokens)
+    }
+
+    fn with(self, change: impl FnOnce(&mut Parts)) -> Self {
+        let mut parts = Arc::unwrap_or_clone(self.0);
+        change(&mut parts);
+        Self(Arc::new(parts))
     }
 
     /// The team's current ranking.
@@ -160,21 +181,27 @@ impl AppState {
 }
 
 /// Puts around `router` what every request meets; the first to meet it is the last named here.
+///
+/// A layer costs each request a few allocations, so what always stands together is one.
 fn surround(router: Router, config: &ApiConfig) -> Router {
     let answering = router
         .fallback(async || Error::UnknownPath)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(compression::layer())
-        .layer(middleware::from_fn(compression::always_plain_too))
-        .layer(middleware::from_fn_with_state(Limits::new(config), limits::enforce));
+        .layer(ServiceBuilder::new().layer(compression::layer()).layer(CatchPanicLayer::custom(panicked)))
+        .layer(middleware::from_fn_with_state(Limits::new(config), limit));
     let readable = match cors::layer(&config.cors_origins) {
         Some(cors) => answering.layer(cors),
         None => answering,
     };
-    readable
-        .layer(middleware::from_fn_with_state(Arc::new(HttpMetrics::new()), telemetry::record))
-        .layer(middleware::from_fn(envelope::wrap))
+    readable.layer(middleware::from_fn_with_state(Arc::new(HttpMetrics::new()), tell))
+}
+
+async fn limit(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response, Error> {
+    limits.enforce(request, |request| next.run(compression::plain_too(request))).await
+}
+
+async fn tell(State(metrics): State<Arc<HttpMetrics>>, request: Request, next: Next) -> Response {
+    envelope::wrap(request, |request| telemetry::record(&metrics, request, |request| next.run(request))).await
 }
 
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {

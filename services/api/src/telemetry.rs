@@ -1,11 +1,10 @@
 //! A span and a measurement for every request, named as the semantic conventions say.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::{Method, StatusCode, Version},
-    middleware::Next,
+    extract::{MatchedPath, Request},
+    http::{StatusCode, Version},
     response::Response,
 };
 use opentelemetry::{KeyValue, global, trace::TraceContextExt};
@@ -16,17 +15,24 @@ use opentelemetry_semantic_conventions::attribute::{
 use tracing::{Instrument, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::{envelope::RequestId, metrics::HttpMetrics};
+use crate::{
+    envelope::RequestId,
+    metrics::http::{HttpMetrics, named},
+};
 
 /// Measures the request and traces it, as a part of the client's trace if it names one.
-pub(crate) async fn record(State(metrics): State<Arc<HttpMetrics>>, request: Request, next: Next) -> Response {
+pub(crate) async fn record<F: Future<Output = Response>>(
+    metrics: &HttpMetrics,
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let started = Instant::now();
-    let method = method(request.method());
+    let method = named(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let protocol = protocol(request.version());
     let span = span(&request, method, route.as_ref());
     let _active = metrics.active(method);
-    let response = next.run(request).instrument(span.clone()).await;
+    let response = next(request).instrument(span.clone()).await;
 
     let status = response.status();
     span.record("http.response.status_code", status.as_u16());
@@ -77,29 +83,21 @@ fn span(request: &Request, method: &'static str, route: Option<&MatchedPath>) ->
     span
 }
 
-/// The method, with anything unusual under one name, so that clients cannot make up time series.
-fn method(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        Method::PATCH => "PATCH",
-        Method::CONNECT => "CONNECT",
-        Method::TRACE => "TRACE",
-        _ => "_OTHER",
-    }
-}
-
 fn protocol(version: Version) -> &'static str {
     if version == Version::HTTP_10 { "1.0" } else { "1.1" }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, body::Body, middleware, routing::get};
+    use std::sync::Arc;
+
+    use axum::{
+        Router,
+        body::Body,
+        extract::State,
+        middleware::{self, Next},
+        routing::get,
+    };
     use opentelemetry::trace::{SpanKind, Status, TracerProvider};
     use opentelemetry_sdk::{
         propagation::TraceContextPropagator,
@@ -119,6 +117,9 @@ mod tests {
         let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
 
         let metrics = Arc::new(HttpMetrics::new());
+        let record = async |State(metrics): State<Arc<HttpMetrics>>, request: Request, next: Next| {
+            record(&metrics, request, |request| next.run(request)).await
+        };
         let router = Router::new()
             .route("/v1/teams/{team}", get(async move || status))
             .layer(middleware::from_fn_with_state(metrics, record));

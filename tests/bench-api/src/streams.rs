@@ -217,8 +217,10 @@ async fn open(asked: &Asked) -> anyhow::Result<TcpStream> {
     loop {
         stream.readable().await?;
         let seen = stream.peek(&mut head).await?;
-        ensure!(seen > 0 && seen < HEAD_BYTES_MAX, "a stream does not begin");
+        ensure!(seen > 0, "a stream ends before it begins");
+        // The first event may be there already, and longer than what is looked at.
         let Some(end) = head[..seen].windows(4).position(|four| four == b"\r\n\r\n") else {
+            ensure!(seen < HEAD_BYTES_MAX, "a stream's head has more than {HEAD_BYTES_MAX} bytes");
             tokio::task::yield_now().await;
             continue;
         };
