@@ -6,7 +6,7 @@ pub(crate) mod format;
 pub(crate) mod table;
 
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes},
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Response},
@@ -31,6 +31,9 @@ pub(crate) const TYPES: &str =
 
 /// What an answer depends on beside the path and the query.
 const VARY: HeaderValue = HeaderValue::from_static("accept, authorization");
+
+/// So many headers have an answer, about.
+const HEADERS_EXPECTED: usize = 12;
 
 /// What a request says of the answer it wants.
 #[derive(Debug)]
@@ -87,15 +90,22 @@ impl Reply {
     /// An answer that is there already.
     pub(crate) fn with(&self, answer: Answer, keep: Keep) -> Response {
         let cache = if keep == Keep::Always { IMMUTABLE } else { REVALIDATE };
-        let etag = answer.etag.clone();
-        let kept = [(header::ETAG, answer.etag), (header::CACHE_CONTROL, cache), (header::VARY, VARY)];
-        if self.has(&etag) {
-            return (StatusCode::NOT_MODIFIED, kept).into_response();
-        }
-        let mut response = (kept, [(header::CONTENT_TYPE, self.format.content_type())], answer.body).into_response();
-        if let Some(link) = answer.next.and_then(|next| self.link(&next)) {
-            response.headers_mut().insert(header::LINK, link);
-        }
+        let unchanged = self.has(&answer.etag);
+        // With room for what is put in later too: a map that grows is made anew.
+        let mut headers = HeaderMap::with_capacity(HEADERS_EXPECTED);
+        headers.insert(header::ETAG, answer.etag);
+        headers.insert(header::CACHE_CONTROL, cache);
+        headers.insert(header::VARY, VARY);
+        let mut response = if unchanged {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            headers.insert(header::CONTENT_TYPE, self.format.content_type());
+            if let Some(link) = answer.next.and_then(|next| self.link(&next)) {
+                headers.insert(header::LINK, link);
+            }
+            Response::new(Body::from(answer.body))
+        };
+        *response.headers_mut() = headers;
         response
     }
 
