@@ -122,15 +122,21 @@ impl ApiConfig {
         self.access.keys_required || !(self.listen.ip().is_loopback() || self.allow_non_loopback_without_keys)
     }
 
+    /// Whether anybody can be known who asks: by a key, or by a token.
+    #[must_use]
+    pub fn knows_askers(&self) -> bool {
+        self.access.seal.is_given() || self.oidc.issuer.is_some()
+    }
+
     /// Checks what the types cannot.
     ///
     /// # Errors
     /// When keys are required and none can be known, or a limit is 0.
     pub fn check(&self) -> anyhow::Result<()> {
-        if self.keys_required() && !self.access.seal.is_given() {
+        if self.keys_required() && !self.knows_askers() {
             bail!(
-                "keys are required of those who reach the API at {}, and without --api-key-secret-file no key can be known: give the \
-                 secret, listen on 127.0.0.1 without --api-keys-required, or say --api-allow-non-loopback-without-keys if everyone who \
+                "keys are required of those who reach the API at {}, and without --api-key-secret-file or --api-oidc-issuer none can be \
+                 known: give one of them, listen on 127.0.0.1 without --api-keys-required, or say --api-allow-non-loopback-without-keys if everyone who \
                  reaches that address may read every ranking",
                 self.listen
             );
@@ -201,6 +207,14 @@ mod tests {
         let keyed = ApiConfig { access: AccessConfig { seal, ..AccessConfig::default() }, ..open.clone() };
         keyed.check().unwrap();
         assert!(keyed.keys_required());
+        let tokens = OidcConfig {
+            issuer: Some("https://issuer.example".to_owned()),
+            audience: Some("flywheel".to_owned()),
+            ..OidcConfig::default()
+        };
+        let with_tokens = ApiConfig { oidc: tokens, ..open.clone() };
+        with_tokens.check().unwrap();
+        assert!(with_tokens.keys_required(), "tokens stand in for keys");
         let allowed = ApiConfig { allow_non_loopback_without_keys: true, ..open };
         allowed.check().unwrap();
         assert!(!allowed.keys_required());
