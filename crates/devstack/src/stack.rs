@@ -220,6 +220,7 @@ impl Stack {
             ("FLYWHEEL_KAFKA_BROKERS".to_owned(), self.brokers.clone()),
             ("FLYWHEEL_CLICKHOUSE_URL".to_owned(), self.url.clone()),
             ("FLYWHEEL_CLICKHOUSE_DATABASE".to_owned(), self.database.clone()),
+            ("FLYWHEEL_API_AUDIT_FILE".to_owned(), self.logs().join("audit.jsonl").display().to_string()),
         ];
         for role in [Role::Migrate, Role::Ingest, Role::Ranker, Role::Api] {
             let (user, password) = self.clickhouse_user(role);

@@ -26,6 +26,9 @@ use crate::{
 /// The most kinds of need signals that are told apart: the most frequent ones.
 pub const SIGNALS_MAX: u32 = 1_000;
 
+/// So many characters of what a person wrote are read: an event may have a million, and an answer many of them.
+pub const TEXT_CHARS_READ_MAX: u32 = 10_000;
+
 /// What is behind one feature's place at an instant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
@@ -102,7 +105,7 @@ pub struct Said {
 /// What a person wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// In which words; empty if in none.
+    /// In which words, the first [`TEXT_CHARS_READ_MAX`] characters; empty if in none.
     pub text: String,
     /// The person; empty if not named.
     pub requester: String,
@@ -218,7 +221,8 @@ impl Store {
             .ask(TEXTS, &[("features", Array::Ids(features))])
             .param("team", team.as_str())
             .param("partitions", partitions)
-            .param("offsets", offsets);
+            .param("offsets", offsets)
+            .param("chars_max", TEXT_CHARS_READ_MAX);
         let rows = self
             .within(async {
                 query.fetch_all::<(i32, i64, String, String)>().await.context("cannot read the texts of requests")

@@ -52,7 +52,7 @@ pub use crate::{
     changes::Change,
     comparison::{COMPARISON_ROWS_MAX, TooLarge},
     dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterPlace, PAYLOAD_BYTES_READ_MAX},
-    evidence::{Evidence, Numbers, SIGNALS_MAX, Said, Signal, Text, Texts},
+    evidence::{Evidence, Numbers, SIGNALS_MAX, Said, Signal, TEXT_CHARS_READ_MAX, Text, Texts},
     experience::{Experience, Judged, OBSERVATIONS_MIN, OPERATIONS_MAX, Operation},
     history::{Place, Point, Shown, Span},
     outcome::OUTCOMES_MAX,

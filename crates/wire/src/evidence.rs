@@ -44,7 +44,7 @@ pub struct Evidence {
     pub signals: Vec<Signal>,
     /// How it feels to those who use it, in the activity window.
     pub experience: Experience,
-    /// What was last said about it, the newest first. Who said it, and the words, are for those who may read them.
+    /// What was last said about it, the newest first. Whose it is, and in which words, is there if `texts=true` asks for it.
     pub latest_requests: Vec<Said>,
 }
 
@@ -65,7 +65,8 @@ pub struct SegmentCell {
     pub segment: String,
     /// Whether the team says that it serves it.
     pub own: bool,
-    /// The numbers; `null` if fewer than 5 accounts are active in it, or if they would tell those of a few others.
+    /// The numbers; without the scope `evidence:read`, `null` if fewer than 5 accounts are active in it, or if they would tell those of
+    /// a few others.
     pub numbers: Option<Numbers>,
 }
 
@@ -74,7 +75,8 @@ pub struct SegmentCell {
 pub struct TierCell {
     /// The tier.
     pub tier: String,
-    /// The numbers; `null` if fewer than 5 accounts are active in it, or if they would tell those of another such tier.
+    /// The numbers; without the scope `evidence:read`, `null` if fewer than 5 accounts are active in it, or if they would tell those of
+    /// another such tier.
     pub numbers: Option<Numbers>,
 }
 
@@ -98,11 +100,11 @@ pub struct Numbers {
 pub struct Signal {
     /// Its name.
     pub signal: String,
-    /// The sum of the counts; `null` if fewer than 5 accounts sent it.
+    /// The sum of the counts; without the scope `evidence:read`, `null` if fewer than 5 accounts sent it.
     pub count: Option<u64>,
-    /// How many accounts sent it; `null` if fewer than 5.
+    /// How many accounts sent it; without the scope `evidence:read`, `null` if fewer than 5.
     pub accounts: Option<u64>,
-    /// When the latest happened; `null` if fewer than 5 accounts sent it.
+    /// When the latest happened; without the scope `evidence:read`, `null` if fewer than 5 accounts sent it.
     pub latest: Option<String>,
 }
 
@@ -113,7 +115,7 @@ pub struct Experience {
     pub bound_us: u64,
     /// An account with fewer observations is not judged.
     pub observations_min: u64,
-    /// All operations together.
+    /// All operations together; without the scope `evidence:read`, `null` if fewer than 5 accounts use any.
     pub accounts: Option<Judged>,
     /// By operation, the one observed most often first.
     pub operations: Vec<Operation>,
@@ -124,7 +126,7 @@ pub struct Experience {
 pub struct Operation {
     /// Its name.
     pub operation: String,
-    /// The numbers; `null` if fewer than 5 accounts use it.
+    /// The numbers; without the scope `evidence:read`, `null` if fewer than 5 accounts use it.
     pub durations: Option<Durations>,
 }
 
@@ -163,4 +165,19 @@ pub struct Said {
     pub importance: Option<String>,
     /// Where it was said; `null` if nobody wrote that down.
     pub channel: Option<String>,
+    /// Whose it is, and in which words; `null` unless `texts=true` asks for it.
+    pub words: Option<Words>,
+}
+
+/// Whose a statement is, and in which words: personal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Words {
+    /// The account.
+    pub account: String,
+    /// The person who made it for the account; `null` if nobody wrote that down.
+    pub requester: Option<String>,
+    /// What the person wrote, its first 10,000 characters; `null` if nothing.
+    pub text: Option<String>,
+    /// What it refers to elsewhere, such as a ticket; `null` if nothing.
+    pub r#ref: Option<String>,
 }

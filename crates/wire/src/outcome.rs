@@ -82,8 +82,8 @@ pub struct Horizon {
     pub over: bool,
 }
 
-/// Some accounts, and how many of them used the feature. Of fewer than 5 accounts there are no numbers, nor of
-/// more where they would tell those of a few others.
+/// Some accounts, and how many of them used the feature. Without the scope `evidence:read` there are no numbers of fewer than 5
+/// accounts, nor of more where they would tell those of a few others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Cohort {
     /// How many accounts; `null` if they are too few to show.
@@ -214,7 +214,11 @@ mod tests {
 
     /// Which of asked, needed, asked or needed, of these the active, neither and active are shown, of so many accounts that were
     /// active and asked, needed, both or neither, and that were not active and asked.
-    fn shown([asked, needed, both, neither, lapsed]: [u64; 5]) -> String {
+    fn shown(accounts: [u64; 5]) -> String {
+        shown_from(5, accounts)
+    }
+
+    fn shown_from(accounts_shown_min: u64, [asked, needed, both, neither, lapsed]: [u64; 5]) -> String {
         let launch = Launch {
             feature: FeatureId::parse("f").unwrap(),
             title: "F".to_owned(),
@@ -233,7 +237,7 @@ mod tests {
         let found = outcome(&launch, domain::launch::Before::UnheardOf, &groups, Timestamp(0));
         let team = TeamId::parse("t").unwrap();
         let scope = Scope { team: &team, segment: None, as_of: Timestamp(0), data_through: Timestamp(0) };
-        let document = Outcome::computed(&scope, &found, &foresight(&[]), 5);
+        let document = Outcome::computed(&scope, &found, &foresight(&[]), accounts_shown_min);
         [
             ('a', document.asked),
             ('n', document.needed),
@@ -258,5 +262,11 @@ mod tests {
         assert_eq!(shown([4, 10, 10, 10, 0]), "eE-A", "those that only asked are few");
         assert_eq!(shown([0, 10, 4, 10, 0]), "eE-A", "those that asked are few");
         assert_eq!(shown([1, 1, 1, 1, 0]), "");
+    }
+
+    #[test]
+    fn every_cohort_is_shown_to_whom_any_number_of_accounts_is() {
+        assert_eq!(shown_from(0, [1, 1, 1, 1, 1]), "aneE-A");
+        assert_eq!(shown_from(0, [0; 5]), "aneE-A");
     }
 }

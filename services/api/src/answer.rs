@@ -172,6 +172,12 @@ fn fingerprint(json: &[u8]) -> String {
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A document that was made for this asker alone, and that nobody may keep: `envelope` says so.
+pub(crate) fn unkept<T: Serialize>(document: &T) -> Result<Response, Error> {
+    let json = serde_json::to_vec(document).map_err(Error::internal)?;
+    Ok(([(header::VARY, VARY), (header::CONTENT_TYPE, Format::Json.content_type())], json).into_response())
+}
+
 /// Whether the request takes server-sent events, the one form that a stream has.
 pub(crate) fn check_stream(headers: &HeaderMap) -> Result<(), Error> {
     if format::accepts(headers, "text/event-stream") {

@@ -83,6 +83,9 @@ pub struct ApiConfig {
     /// The computed answers that are kept have so many bytes together.
     #[arg(id = "api_computed_kept_bytes_max", long = "api-computed-kept-bytes-max", env = "FLYWHEEL_API_COMPUTED_KEPT_BYTES_MAX", default_value_t = ApiConfig::default().computed_kept_bytes_max)]
     pub computed_kept_bytes_max: u64,
+    /// File to which each reading of personal text is added as a line of JSON. It is opened anew for each, so it may be moved away.
+    #[arg(id = "api_audit_file", long = "api-audit-file", env = "FLYWHEEL_API_AUDIT_FILE", default_value_os_t = ApiConfig::default().audit_file)]
+    pub audit_file: PathBuf,
     /// Who may ask.
     #[command(flatten)]
     pub access: AccessConfig,
@@ -110,6 +113,7 @@ impl Default for ApiConfig {
             computed_waiting_max: 64,
             computed_kept_max: 1_024,
             computed_kept_bytes_max: 64 * 1_024 * 1_024,
+            audit_file: PathBuf::from("flywheel-audit.jsonl"),
             access: AccessConfig::default(),
         }
     }

@@ -137,6 +137,11 @@ pub enum Error {
     /// What the answer is computed from cannot be read now.
     #[error("the answer is computed from ClickHouse, which cannot be read now; try again in a second")]
     HistoryAway,
+    /// Who reads what cannot be written down, so nothing is told.
+    #[error(
+        "who reads personal text is written to the audit log first, which cannot be written now; try again in a second"
+    )]
+    AuditAway,
     /// Some part of the process cannot do its work.
     #[error("not ready: {}", names(.0))]
     Unready(BTreeMap<&'static str, String>),
@@ -207,6 +212,7 @@ impl Error {
             Self::Loading => (StatusCode::SERVICE_UNAVAILABLE, "loading", "Still loading"),
             Self::Withheld(_) => (StatusCode::FORBIDDEN, "withheld", "Withheld"),
             Self::HistoryAway => (StatusCode::SERVICE_UNAVAILABLE, "history-away", "History away"),
+            Self::AuditAway => (StatusCode::SERVICE_UNAVAILABLE, "audit-away", "Audit away"),
             Self::Unready(_) => (StatusCode::SERVICE_UNAVAILABLE, "unready", "Not ready"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
             Self::NotAcceptable { .. } => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 pub mod access;
 mod answer;
+pub mod audit;
 mod compression;
 pub mod config;
 pub mod cors;
@@ -46,6 +47,7 @@ mod tls;
 pub mod withheld;
 
 use access::Access;
+use audit::Audit;
 pub use config::ApiConfig;
 use history::History;
 use router::AppState;
@@ -90,8 +92,12 @@ pub async fn run_on(
     let access = Access::new(&config)?;
     let clickhouse = kit::clickhouse::client(&clickhouse);
     let history = History::new(clickhouse.clone(), &config);
+    let audit = Audit::new(config.audit_file.clone(), clickhouse.clone());
+    if config.knows_askers() {
+        audit.warn_if_unwritable();
+    }
     let stop = shutdown.child_token();
-    let state = AppState::new(Arc::clone(&store), history, access.clone(), health.clone());
+    let state = AppState::new(Arc::clone(&store), history, access.clone(), health.clone()).auditing(audit);
     tracing::info!(server.address = %listener.local_addr().context("cannot read the listener's address")?, "api is listening");
     let serving = async {
         let outcome = server::serve(listener, state, &config, stop.clone()).await;

@@ -20,7 +20,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiConfig,
     access::{Access, authenticate, demands, oidc::Tokens},
-    answer, compression, cors, described,
+    answer,
+    audit::Audit,
+    compression, cors, described,
     docs::Docs,
     envelope,
     error::{Error, ParameterError},
@@ -51,6 +53,7 @@ pub struct Parts {
     pub(crate) streams: Streams,
     stopping: CancellationToken,
     pub(crate) tokens: Tokens,
+    pub(crate) audit: Audit,
 }
 
 #[derive(OpenApi)]
@@ -110,7 +113,7 @@ pub fn router(state: AppState, config: &ApiConfig) -> Router {
     let [(open, _), (readers, _), (operators, _)] =
         [open(), readers(), operators()].map(OpenApiRouter::split_for_parts);
     let keyed = readers
-        .merge(operators.layer(middleware::from_fn(authenticate::admin)))
+        .merge(operators.layer(middleware::from_fn_with_state(state.clone(), authenticate::admin)))
         .layer(middleware::from_fn_with_state(state.clone(), authenticate::reader));
     surround(open.merge(keyed).with_state(state), config)
 }
@@ -146,8 +149,9 @@ impl AppState {
         let streams = Streams::new(ApiConfig::default().streams_max, stopping.clone());
         let openapi = openapi();
         let docs = Docs::of(&openapi);
-        let (openapi, tokens) = (Bytes::from(openapi), Tokens::default());
-        Self(Arc::new(Parts { store, history, access, health, openapi, docs, streams, stopping, tokens }))
+        let (openapi, tokens, audit) = (Bytes::from(openapi), Tokens::default(), Audit::default());
+        let parts = Parts { store, history, access, health, openapi, docs, streams, stopping, tokens, audit };
+        Self(Arc::new(parts))
     }
 
     /// The same; its streams end when `stopping` is cancelled.
@@ -160,6 +164,12 @@ impl AppState {
     #[must_use]
     pub(crate) fn taking(self, tokens: Tokens) -> Self {
         self.with(|parts| parts.tokens = tokens)
+    }
+
+    /// The same; it writes down there who reads what persons wrote. Without that, nobody does.
+    #[must_use]
+    pub fn auditing(self, audit: Audit) -> Self {
+        self.with(|parts| parts.audit = audit)
     }
 
     fn with(self, change: impl FnOnce(&mut Parts)) -> Self {

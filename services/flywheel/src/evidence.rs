@@ -34,6 +34,9 @@ pub struct Args {
     /// An account is worse off if its own p99 is above so many microseconds.
     #[arg(long)]
     pub bound_us: Option<u64>,
+    /// Whose the latest requests are and in which words, too: takes a key with the scope evidence:read, and each reading is in the audit log.
+    #[arg(long, conflicts_with = "watch")]
+    pub texts: bool,
     /// How to ask and to show.
     #[command(flatten)]
     pub asking: Asking,
@@ -44,10 +47,11 @@ pub struct Args {
 /// # Errors
 /// When the API refuses the question, cannot be reached or knows no such feature; when the output cannot be written.
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Args { team, feature, as_of, bound_us, asking } = args;
+    let Args { team, feature, as_of, bound_us, texts, asking } = args;
     let team = TeamId::parse(&team).with_context(|| format!("`{team}` is not a team id"))?;
     let feature = FeatureId::parse(&feature).with_context(|| format!("`{feature}` is not a feature id"))?;
     let question = Question::evidence(&team, &feature).with("as_of", as_of).with("bound_us", bound_us);
+    let question = question.with("texts", texts.then_some(true));
     show(question, &asking, render, shutdown).await
 }
 
@@ -64,6 +68,7 @@ fn render(evidence: &Evidence, view: &View) -> String {
     if !evidence.latest_requests.is_empty() {
         lines.push(String::new());
         lines.extend(Table::fit(said(evidence), view.width).lines(ink));
+        lines.extend(words(evidence, view.width));
     }
     view.text(&cut(lines, view.lines_max, ink))
 }
@@ -221,10 +226,26 @@ fn said(evidence: &Evidence) -> Vec<Column> {
     ]
 }
 
+/// Whose each is, and in which words.
+fn words(evidence: &Evidence, width: usize) -> Vec<String> {
+    let said = evidence.latest_requests.iter().filter_map(|said| Some((said, said.words.as_ref()?)));
+    let lines = said.flat_map(|(said, words)| {
+        let clauses = [Some(&words.account), words.requester.as_ref(), words.r#ref.as_ref()];
+        let mut clauses: Vec<String> = clauses.into_iter().flatten().map(|text| printable(text)).collect();
+        clauses.insert(0, printable(&said.time));
+        let mut lines = vec![String::new()];
+        lines.extend(flow(&clauses, width));
+        let text = words.text.iter().flat_map(|text| text.lines());
+        lines.extend(text.map(|line| format!("  {}", printable(line))));
+        lines
+    });
+    lines.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use wire::{
-        evidence::{Durations, Judged, Operation, Said, SegmentCell, Signal, TierCell},
+        evidence::{Durations, Judged, Operation, Said, SegmentCell, Signal, TierCell, Words},
         ranking::{Confidence, Contributions, Demand, Outside, Parameters, Population},
         share::Share,
     };
@@ -306,6 +327,7 @@ mod tests {
                 feature: "query-by-attribute".to_owned(),
                 importance: None,
                 channel: Some("support".to_owned()),
+                words: None,
             }],
         }
     }
@@ -320,6 +342,21 @@ mod tests {
         let retail = text.lines().find(|line| line.contains("retail")).unwrap();
         assert_eq!(retail.matches("not measured").count(), 2, "{retail}");
         assert!(!render(&golden(), &at(160)).contains("not measured"));
+    }
+
+    #[test]
+    fn words_are_shown_where_they_were_told_and_command_no_terminal() {
+        let mut told = golden();
+        told.latest_requests[0].words = Some(Words {
+            account: "acme".to_owned(),
+            requester: Some("A. Person".to_owned()),
+            text: Some("We would pay\u{1b}[2J for it".to_owned()),
+            r#ref: None,
+        });
+        let text = render(&told, &at(120));
+        let at = text.lines().position(|line| line.contains("acme") && line.contains("A. Person")).unwrap();
+        let words = text.lines().nth(at + 1).unwrap();
+        assert!(words.contains("We would pay") && !words.contains('\u{1b}'), "{words}");
     }
 
     #[test]

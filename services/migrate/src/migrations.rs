@@ -30,6 +30,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(7, "usage_months", "0007_usage_months.sql"),
     migration!(8, "account_keys", "0008_account_keys.sql"),
     migration!(9, "api_keys", "0009_api_keys.sql"),
+    migration!(10, "audit_log", "0010_audit_log.sql"),
 ];
 
 impl Migration {

@@ -21,6 +21,8 @@ async fn each_user_has_its_rights_and_no_others() {
     for table in ["usage", "rankings", "request_texts", "dead_letters", "api_keys"] {
         migrate(&format!("CREATE TABLE other_name.{table} (n UInt8) ENGINE = ReplacingMergeTree ORDER BY n")).await;
     }
+    migrate("CREATE TABLE other_name.audit_log (n UInt8) ENGINE = MergeTree ORDER BY n").await;
+    migrate("ALTER TABLE other_name.request_texts ADD COLUMN text String").await;
     migrate("CREATE VIEW other_name.ranking_items AS SELECT * FROM other_name.rankings").await;
     migrate("ALTER TABLE other_name.usage ADD COLUMN m UInt8").await;
     migrate("INSERT INTO other_name.usage (n) VALUES (1)").await;
@@ -46,9 +48,17 @@ async fn each_user_has_its_rights_and_no_others() {
         query(&stack, Role::Api, &format!("SELECT count() FROM other_name.{table}")).await.unwrap();
         assert_denied(&stack, Role::Api, &format!("INSERT INTO other_name.{table} (n) VALUES (3)")).await;
     }
-    assert_denied(&stack, Role::Api, "SELECT count() FROM other_name.request_texts").await;
+    query(&stack, Role::Api, "SELECT text FROM other_name.request_texts").await.unwrap();
+    assert_denied(&stack, Role::Api, "SELECT n FROM other_name.request_texts").await;
+    assert_denied(&stack, Role::Api, "INSERT INTO other_name.request_texts (text) VALUES ('')").await;
+    query(&stack, Role::Api, "INSERT INTO other_name.audit_log VALUES (1)").await.unwrap();
+    assert_denied(&stack, Role::Api, "SELECT count() FROM other_name.audit_log").await;
+    assert_denied(&stack, Role::Api, "ALTER TABLE other_name.audit_log DELETE WHERE 1").await;
+    assert_denied(&stack, Role::Api, "TRUNCATE TABLE other_name.audit_log").await;
     for role in [Role::Ingest, Role::Ranker, Role::Grafana] {
         assert_denied(&stack, role, "SELECT count() FROM other_name.api_keys").await;
+        assert_denied(&stack, role, "SELECT text FROM other_name.request_texts").await;
+        assert_denied(&stack, role, "INSERT INTO other_name.audit_log VALUES (1)").await;
     }
 
     let limited = "SELECT count() FROM other_name.rankings SETTINGS max_execution_time = 5";

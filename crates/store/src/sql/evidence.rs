@@ -59,7 +59,7 @@ LIMIT {rows_max:UInt32}";
 
 /// The personal part of these statements.
 pub(crate) const TEXTS: &str = "
-SELECT partition, offset, text, requester
+SELECT partition, offset, substringUTF8(text, 1, {chars_max:UInt32}) AS words, requester
 FROM request_texts
 WHERE team = {team:String} AND feature IN {features:Array(String)} AND (partition, offset) IN
 (

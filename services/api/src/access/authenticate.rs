@@ -9,8 +9,12 @@ use axum::{
 };
 use domain::ids::TeamId;
 
-use super::Principal;
-use crate::{error::Error, router::AppState};
+use super::{Principal, scope::ADMIN};
+use crate::{
+    audit::{Action, Occasion, Outcome},
+    error::Error,
+    router::AppState,
+};
 
 /// Finds out who asks and leaves it with the request. A path of a team that they may not read does not exist for them.
 pub(crate) async fn reader(
@@ -38,9 +42,17 @@ pub(crate) async fn reader(
 }
 
 /// Lets operators through. It stands behind [`reader`].
-pub(crate) async fn admin(principal: Principal, request: Request, next: Next) -> Result<Response, Error> {
+pub(crate) async fn admin(
+    State(state): State<AppState>,
+    principal: Principal,
+    occasion: Occasion,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
     if !principal.is_admin() {
-        return Err(Error::Forbidden { scope: "admin" });
+        // Dead letters are all that operators are told here.
+        state.audit.refused(occasion.entry(Action::ReadDeadLetters, None, Outcome::Refused)).await;
+        return Err(Error::Forbidden { scope: ADMIN });
     }
     Ok(next.run(request).await)
 }

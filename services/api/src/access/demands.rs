@@ -7,6 +7,7 @@ use utoipa::openapi::{
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 
+use super::scope::ADMIN;
 use crate::{error::Error, problem::responses::describe};
 
 /// The name of the scheme.
@@ -34,8 +35,8 @@ pub(crate) fn readers(mut document: OpenApi) -> OpenApi {
 /// Describes what operators are asked for.
 pub(crate) fn operators(mut document: OpenApi) -> OpenApi {
     let mut errors = refusals();
-    errors.push(Error::Forbidden { scope: "admin" });
-    guard(&mut document, &[SecurityRequirement::new(KEY, ["admin"])], &errors);
+    errors.push(Error::Forbidden { scope: ADMIN });
+    guard(&mut document, &[SecurityRequirement::new(KEY, [ADMIN])], &errors);
     document
 }
 

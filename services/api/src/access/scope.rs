@@ -11,7 +11,7 @@ pub enum Scope {
     Team(TeamId),
     /// `rankings:read:*`: the same of every team.
     EveryTeam,
-    /// `evidence:read`: what few accounts did and said too, of the teams that may be read.
+    /// `evidence:read`: what few accounts did too, and what persons wrote, of the teams that may be read.
     Evidence,
     /// `admin`: what operators need, of all teams.
     Admin,
@@ -24,8 +24,8 @@ pub struct InvalidScope;
 
 const RANKINGS: &str = "rankings:read:";
 const EVERY_TEAM: &str = "*";
-const EVIDENCE: &str = "evidence:read";
-const ADMIN: &str = "admin";
+pub(crate) const EVIDENCE: &str = "evidence:read";
+pub(crate) const ADMIN: &str = "admin";
 
 impl FromStr for Scope {
     type Err = InvalidScope;

@@ -70,6 +70,7 @@ pub(crate) fn evidence() -> Evidence {
             feature: "secondary-indexes".into(),
             importance: Some("important".into()),
             channel: Some("support".into()),
+            words: None,
         }],
     }
 }

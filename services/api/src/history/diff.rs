@@ -8,7 +8,7 @@ use domain::{
 use wire::{Scope, diff::Diff};
 
 use super::{Enquiry, Moment, Turn};
-use crate::{error::Error, parameters::ranking::Question};
+use crate::{error::Error, parameters::ranking::Question, withheld::Told};
 
 /// The diff between a team's rankings at two moments, of all its accounts or those of one segment.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(crate) struct DiffBetween {
     pub(crate) team: TeamId,
     pub(crate) moments: Ends<Moment>,
     pub(crate) segment: Option<String>,
+    pub(crate) told: Told,
 }
 
 impl Enquiry for DiffBetween {
@@ -23,11 +24,11 @@ impl Enquiry for DiffBetween {
     const NAME: &'static str = "diff";
 
     async fn answer(self, turn: &Turn) -> Result<Self::Answer, Error> {
-        let Self { team, moments, segment } = self;
+        let Self { team, moments, segment, told } = self;
         let question = Question { segment, ..Question::default() };
         let (from, to) = tokio::try_join!(
-            ranking(turn, &team, moments.from, &question),
-            ranking(turn, &team, moments.to, &question),
+            ranking(turn, &team, moments.from, &question, told),
+            ranking(turn, &team, moments.to, &question, told),
         )?;
         let rankings = Ends { from, to };
         let segment = question.segment.as_deref();
@@ -48,9 +49,15 @@ impl Enquiry for DiffBetween {
     }
 }
 
-async fn ranking(turn: &Turn, team: &TeamId, moment: Moment, question: &Question) -> Result<Ranking, Error> {
+async fn ranking(
+    turn: &Turn,
+    team: &TeamId,
+    moment: Moment,
+    question: &Question,
+    told: Told,
+) -> Result<Ranking, Error> {
     let at = moment.computed();
     let ranked = turn.ranked(team, at, question).await?;
-    turn.check_shown(team, at, question, &ranked).await?;
+    turn.check_shown(team, at, question, &ranked, told).await?;
     Ok(ranked.ranking)
 }

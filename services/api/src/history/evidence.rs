@@ -7,12 +7,12 @@ use domain::{
     ids::{FeatureId, TeamId},
 };
 use wire::{
-    evidence::{Evidence, Listed},
+    evidence::{Evidence, Listed, Said},
     ranking::{Item, Ranking},
 };
 
 use super::{Enquiry, Moment, Turn};
-use crate::{error::Error, parameters::ranking::Question, published::Published, shown};
+use crate::{error::Error, parameters::ranking::Question, published::Published, shown, withheld::Told};
 
 /// So many of the latest requests are shown.
 const REQUESTS_MAX: u32 = 20;
@@ -26,6 +26,7 @@ pub(crate) struct EvidenceOf {
     pub(crate) moment: Moment,
     /// An account is worse off if its own p99 is above so many microseconds.
     pub(crate) bound_us: u64,
+    pub(crate) told: Told,
 }
 
 /// Of which ranking the feature's place is shown.
@@ -51,13 +52,13 @@ impl Enquiry for EvidenceOf {
     const NAME: &'static str = "evidence";
 
     async fn answer(self, turn: &Turn) -> Result<Self::Answer, Error> {
-        let Self { team, feature, of, moment, bound_us } = self;
+        let Self { team, feature, of, moment, bound_us, told } = self;
         let at = moment.computed();
         let computed;
         let ranking = match &of {
             Of::Published(published) => published.ranking(),
             Of::Computed => {
-                computed = turn.ranking(&team, moment, &Question::default()).await?;
+                computed = turn.ranking(&team, moment, &Question::default(), Told::OfMany).await?;
                 &computed
             }
         };
@@ -74,7 +75,7 @@ impl Enquiry for EvidenceOf {
             return Err(Error::UnknownFeature { team: team.to_string(), feature: feature.to_string() });
         }
         let window_days = assumptions.parameters.activity_window_days;
-        let within = match shown::may_lie_within(&found) {
+        let within = match shown::may_lie_within(&found, told) {
             true => turn.store.segments_within(&team, at, window_days).await.map_err(away)?,
             false => Vec::new(),
         };
@@ -92,12 +93,25 @@ impl Enquiry for EvidenceOf {
             population: ranking.population.clone(),
             listed: place.map(|(listed, _)| listed),
             item: place.map(|(_, item)| item.clone()),
-            segments: shown::segments(&found, &within),
-            tiers: shown::tiers(&found),
-            signals: shown::signals(&found.signals),
-            experience: shown::experience(&experience),
+            segments: shown::segments(&found, &within, told),
+            tiers: shown::tiers(&found, told),
+            signals: shown::signals(&found.signals, told),
+            experience: shown::experience(&experience, told),
             latest_requests: latest.iter().map(shown::said).collect(),
         })
+    }
+}
+
+impl Turn {
+    /// What was last said about a feature, with whose it was and in which words. They are personal data: whoever asks for them is
+    /// told at once, and nothing of it is kept or shared.
+    pub(crate) async fn written(&self, team: &TeamId, feature: &FeatureId, moment: Moment) -> Result<Vec<Said>, Error> {
+        let (at, away) = (moment.computed(), |error| Error::history(&error));
+        let catalog = self.store.catalog(team, at).await.map_err(away)?;
+        let texts = ::store::Texts::Read;
+        let latest =
+            self.store.latest_requests(team, feature, at, &catalog, REQUESTS_MAX, texts).await.map_err(away)?;
+        Ok(latest.iter().map(shown::written).collect())
     }
 }
 

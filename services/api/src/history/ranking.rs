@@ -15,7 +15,7 @@ use super::{Enquiry, Moment, Turn};
 use crate::{
     error::Error,
     parameters::ranking::{Question, contradictions},
-    withheld::{self, Counted, Counts},
+    withheld::{self, Counted, Counts, Told},
 };
 
 /// `rank_change_7d` compares with the ranking of so many days earlier.
@@ -28,6 +28,7 @@ pub(crate) struct RankingAt {
     pub(crate) moment: Moment,
     /// Whatever instant it names, the moment's is meant.
     pub(crate) question: Question,
+    pub(crate) told: Told,
 }
 
 /// A ranking that was computed for a question, and whose it is.
@@ -42,7 +43,7 @@ impl Enquiry for RankingAt {
     const NAME: &'static str = "ranking";
 
     async fn answer(self, turn: &Turn) -> Result<Self::Answer, Error> {
-        turn.ranking(&self.team, self.moment, &self.question).await
+        turn.ranking(&self.team, self.moment, &self.question, self.told).await
     }
 }
 
@@ -53,15 +54,16 @@ impl Turn {
         team: &TeamId,
         moment: Moment,
         question: &Question,
+        told: Told,
     ) -> Result<wire::ranking::Ranking, Error> {
         let at = moment.computed();
         let (now, mut before) = tokio::try_join!(
             self.ranked(team, at, question),
             self.ranked(team, at.minus_days(CHANGE_DAYS).max(TIME_MIN.plus_micros(-1)), question),
         )?;
-        let begun = self.check_shown(team, at, question, &now).await?;
+        let begun = self.check_shown(team, at, question, &now, told).await?;
         // What cannot be shown of then is not shown as a change either.
-        if withheld::check(question.segment.as_deref(), &question.what_if, &before.counted).is_err() {
+        if withheld::check(told, question.segment.as_deref(), &question.what_if, &before.counted).is_err() {
             before.ranking.items.clear();
             before.ranking.iterate.clear();
         }
@@ -80,11 +82,12 @@ impl Turn {
         at: Timestamp,
         question: &Question,
         ranked: &Ranked,
+        told: Told,
     ) -> Result<bool, Error> {
         let empty = ranked.ranking.items.is_empty() && ranked.ranking.iterate.is_empty();
         let begun = !empty || self.store.begun(team, at).await.map_err(|error| Error::history(&error))?;
         if begun {
-            withheld::check(question.segment.as_deref(), &question.what_if, &ranked.counted)
+            withheld::check(told, question.segment.as_deref(), &question.what_if, &ranked.counted)
                 .map_err(Error::Withheld)?;
         }
         Ok(begun)

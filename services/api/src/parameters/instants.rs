@@ -32,6 +32,8 @@ pub(crate) struct EvidenceQuery {
     /// That of the ranking published last, where none is given.
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) bound_us: u64,
+    /// Whether whose the latest requests are, and in which words, is asked for too.
+    pub(crate) texts: bool,
 }
 
 /// The query of a feature's history.
@@ -82,6 +84,10 @@ pub(crate) struct EvidenceParams {
     /// An account is worse off if its own p99 is above so many microseconds.
     #[param(minimum = 1, maximum = 100_000_000_000_000_i64, default = 1_000_000)]
     bound_us: Option<u64>,
+    /// Whether the latest requests come with whose they are and in which words; in the JSON document alone. Takes the scope
+    /// `evidence:read`, and is written to the audit log.
+    #[param(default = false)]
+    texts: Option<bool>,
 }
 
 /// How [`HistoryQuery`] is documented.
@@ -122,7 +128,7 @@ pub(crate) struct DiffParams {
     #[param(format = DateTime, example = "2026-06-30T00:00:00Z")]
     to: Option<String>,
     /// Compare the rankings of the accounts of this segment alone. Needs 5 active accounts in it, and 5 or
-    /// none outside it, at both instants.
+    /// none outside it, at both instants, or the scope `evidence:read`.
     #[param(min_length = 1, max_length = 64, example = "retail")]
     segment: Option<String>,
 }
@@ -145,8 +151,9 @@ impl<S: Send + Sync> FromRequestParts<S> for EvidenceQuery {
         let mut query = Query::of_answer(parts);
         let as_of = query.take("as_of", time);
         let bound_us = query.take("bound_us", |text| whole(text, DURATION_US_MAX)).unwrap_or(BOUND_US);
+        let texts = query.take("texts", yes_or_no).unwrap_or(false);
         query.finish()?;
-        Ok(Self { as_of, bound_us })
+        Ok(Self { as_of, bound_us, texts })
     }
 }
 
@@ -161,6 +168,10 @@ impl<S: Send + Sync> FromRequestParts<S> for HistoryQuery {
         query.finish()?;
         Ok(Self { from, to, step_s })
     }
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "takes true or false".to_owned())
 }
 
 /// A whole number from 1 on.

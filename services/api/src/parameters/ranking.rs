@@ -51,7 +51,7 @@ pub(crate) struct ScopeParams {
     #[param(format = DateTime, example = "2026-06-30T00:00:00Z")]
     as_of: Option<String>,
     /// Rank for the accounts of this segment alone; `(none)` is that of accounts without any. An account counts in each of its
-    /// segments, so segments need not add up. Needs 5 active accounts in it, and 5 or none outside it.
+    /// segments, so segments need not add up. Needs 5 active accounts in it, and 5 or none outside it, or the scope `evidence:read`.
     #[param(min_length = 1, max_length = 64, example = "retail")]
     segment: Option<String>,
 }
@@ -61,7 +61,8 @@ pub(crate) struct ScopeParams {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct WhatIfParams {
-    /// What if an account were active for so many days after an event? Never stored; nor are the others.
+    /// What if an account were active for so many days after an event? Never stored; nor are the others. Without the scope
+    /// `evidence:read` it needs 5 accounts that are active then, and 5 or none that are only then, or only in the team's own window.
     #[param(exclusive_minimum = 0, maximum = 36500)]
     activity_window_days: Option<f64>,
     /// What if a request counted half after so many days?
@@ -80,15 +81,15 @@ pub(crate) struct WhatIfParams {
     #[param(minimum = 0, maximum = 1)]
     need_weight: Option<f64>,
     /// What if an account of tier standard weighed so much? Other weights than the usual need 5 active accounts, or none, in
-    /// each tier.
+    /// each tier, or the scope `evidence:read`.
     #[param(minimum = 0, maximum = 100)]
     tier_weight_standard: Option<f64>,
     /// What if an account of tier growth weighed so much? Other weights than the usual need 5 active accounts, or none, in
-    /// each tier.
+    /// each tier, or the scope `evidence:read`.
     #[param(minimum = 0, maximum = 100)]
     tier_weight_growth: Option<f64>,
     /// What if an account of tier enterprise weighed so much? Other weights than the usual need 5 active accounts, or none, in
-    /// each tier.
+    /// each tier, or the scope `evidence:read`.
     #[param(minimum = 0, maximum = 100)]
     tier_weight_enterprise: Option<f64>,
 }

@@ -9,6 +9,7 @@ use utoipa::{
 
 use super::Problem;
 use crate::{
+    access::scope::EVIDENCE,
     error::{Error, ParameterError, Withheld},
     history::BOUNDS,
     withheld::ACCOUNTS_SHOWN_MIN,
@@ -114,7 +115,8 @@ impl IntoResponses for OfPortfolio {
 impl IntoResponses for OfDeadLetters {
     fn responses() -> Responses {
         let [_, away, too_costly, ..] = of_history();
-        let errors = [away, too_costly, wrong("since", "takes an RFC 3339 time such as 2026-01-31T12:00:00Z")];
+        let errors =
+            [away, Error::AuditAway, too_costly, wrong("since", "takes an RFC 3339 time such as 2026-01-31T12:00:00Z")];
         describe(always().into_iter().chain(errors))
     }
 }
@@ -140,7 +142,8 @@ impl IntoResponses for OfFeature {
     fn responses() -> Responses {
         let feature = Error::UnknownFeature { team: "dynamodb".to_owned(), feature: "teleport".to_owned() };
         let too_much = too_much("segments", ::store::SEGMENT_ROWS_MAX);
-        let errors = [in_future("as_of"), unknown_team(), feature, too_much];
+        let texts = [Error::Forbidden { scope: EVIDENCE }, Error::AuditAway];
+        let errors = [in_future("as_of"), unknown_team(), feature, too_much].into_iter().chain(texts);
         describe(always().into_iter().chain(of_history()).chain(errors))
     }
 }

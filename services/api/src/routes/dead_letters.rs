@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use wire::dead_letters::DeadLetters;
 
 use crate::{
+    audit::{Action, Occasion, Outcome},
     cursor::Cursor,
     error::Error,
     example,
@@ -19,8 +20,8 @@ use crate::{
 /// Records that could not be taken
 ///
 /// Whatever breaks its schema or the rules is kept whole, with its reason, and blocks nothing; here the newest come first. A
-/// payload may hold personal data, and of a long one only the beginning is shown. `flywheel dead-letters` shows all of a record, and
-/// replays it.
+/// payload may hold personal data, and of a long one only the beginning is shown; who reads them is in the audit log. `flywheel
+/// dead-letters` shows all of a record, and replays it.
 #[utoipa::path(
     get,
     path = "/v1/dead-letters",
@@ -32,7 +33,11 @@ use crate::{
         OfDeadLetters,
     )
 )]
-pub(crate) async fn list(State(state): State<AppState>, query: DeadLetterQuery) -> Result<Json<DeadLetters>, Error> {
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    occasion: Occasion,
+    query: DeadLetterQuery,
+) -> Result<Json<DeadLetters>, Error> {
     let list = format!("dead letters {:?}", query.filter);
     let before = match query.cursor.as_ref().map(|sealed| sealed.of(&list)) {
         None => None,
@@ -50,5 +55,6 @@ pub(crate) async fn list(State(state): State<AppState>, query: DeadLetterQuery) 
     let more = found.len() > query.limit as usize;
     found.truncate(query.limit as usize);
     let next = found.last().filter(|_| more).map(|last| Cursor::DeadLetters { after: last.place() }.encode(&list));
+    state.audit.told(occasion.entry(Action::ReadDeadLetters, query.filter.team.as_ref(), Outcome::Told)).await?;
     Ok(Json(DeadLetters { items: found.into_iter().map(letter).collect(), next_cursor: next }))
 }

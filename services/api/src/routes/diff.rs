@@ -1,10 +1,11 @@
 //! Why a ranking is another than it was.
 
 use axum::{extract::State, response::Response};
-use domain::diff::Ends;
+use domain::{assumptions::WhatIf, diff::Ends};
 use wire::diff::Diff;
 
 use crate::{
+    access::Principal,
     answer::Reply,
     error::Error,
     example,
@@ -15,6 +16,7 @@ use crate::{
     },
     problem::responses::OfDiff,
     router::AppState,
+    withheld::Told,
 };
 
 /// Why a ranking is another than it was
@@ -32,6 +34,7 @@ use crate::{
 pub(crate) async fn between(
     State(state): State<AppState>,
     Team(team): Team,
+    principal: Principal,
     reply: Reply,
     query: DiffQuery,
 ) -> Result<Response, Error> {
@@ -39,6 +42,8 @@ pub(crate) async fn between(
     let sight = state.history.look().await?;
     let moments = Ends { from: sight.moment("from", Some(query.from))?, to: sight.moment("to", query.to)? };
     let basis = sight.of_team(&team);
-    let diff = state.history.ask(basis, DiffBetween { team, moments, segment: query.segment }).await?;
+    let told = Told::to(&principal).of(query.segment.as_deref(), &WhatIf::default());
+    let enquiry = DiffBetween { team, moments, segment: query.segment, told };
+    let diff = state.history.ask(basis, enquiry).await?;
     reply.document(&*diff, None)
 }

@@ -5,7 +5,9 @@ use domain::{limits::TIME_MIN, time::Timestamp};
 use wire::{evidence::Evidence, history::History};
 
 use crate::{
-    answer::Reply,
+    access::{Principal, scope::EVIDENCE},
+    answer::{self, Reply, format::Format},
+    audit::{Action, Occasion, Outcome},
     error::Error,
     example,
     history::{Basis, EvidenceOf, Of, PlacesOf},
@@ -15,6 +17,7 @@ use crate::{
     },
     problem::responses::{OfFeature, OfHistory},
     router::AppState,
+    withheld::Told,
 };
 
 /// A series has at most so many points: the newest.
@@ -24,6 +27,7 @@ const POINTS_MAX: u32 = 500;
 ///
 /// The feature's place, and what put it there: its numbers by segment and tier, its need signals by kind, how it feels to those
 /// who use it, and what was last said about it. As of the ranking published last, unless another instant is asked about.
+/// With `texts=true` also who said it and in which words, which takes the scope `evidence:read`; each such reading is in the audit log.
 #[utoipa::path(
     get,
     path = "/v1/teams/{team}/features/{feature}",
@@ -35,9 +39,15 @@ const POINTS_MAX: u32 = 500;
 pub(crate) async fn evidence(
     State(state): State<AppState>,
     TeamFeature(team, feature): TeamFeature,
+    principal: Principal,
+    occasion: Occasion,
     reply: Reply,
     query: EvidenceQuery,
 ) -> Result<Response, Error> {
+    if query.texts && !principal.may_see_evidence() {
+        state.audit.refused(occasion.entry(Action::ReadTexts, Some(&team), Outcome::Refused)).await;
+        return Err(Error::Forbidden { scope: EVIDENCE });
+    }
     let published = state.team(&team)?;
     let sight = state.history.look().await?;
     let (of, moment) = match query.as_of {
@@ -48,9 +58,19 @@ pub(crate) async fn evidence(
         }
     };
     let basis = sight.of_team(&team);
-    let enquiry = EvidenceOf { team, feature, of, moment, bound_us: query.bound_us };
+    let told = Told::to(&principal);
+    let enquiry =
+        EvidenceOf { team: team.clone(), feature: feature.clone(), of, moment, bound_us: query.bound_us, told };
     let evidence = state.history.ask(basis, enquiry).await?;
-    reply.document(&*evidence, None)
+    // The other forms have no requests.
+    if !query.texts || reply.format() != Format::Json {
+        return reply.document(&*evidence, None);
+    }
+    let turn = state.history.turn().await?;
+    let latest_requests = turn.written(&team, &feature, moment).await?;
+    drop(turn);
+    state.audit.told(occasion.entry(Action::ReadTexts, Some(&team), Outcome::Told)).await?;
+    answer::unkept(&Evidence { latest_requests, ..Evidence::clone(&evidence) })
 }
 
 /// A feature's history

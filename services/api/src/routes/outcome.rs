@@ -4,6 +4,7 @@ use axum::{extract::State, response::Response};
 use wire::outcome::Outcome;
 
 use crate::{
+    access::Principal,
     answer::Reply,
     error::Error,
     example,
@@ -14,6 +15,7 @@ use crate::{
     },
     problem::responses::OfOutcome,
     router::AppState,
+    withheld::Told,
 };
 
 /// What became of a launch
@@ -32,12 +34,15 @@ use crate::{
 pub(crate) async fn of_launch(
     State(state): State<AppState>,
     TeamFeature(team, feature): TeamFeature,
+    principal: Principal,
     reply: Reply,
     query: AsOfQuery,
 ) -> Result<Response, Error> {
     state.team(&team)?;
     let sight = state.history.look().await?;
     let moment = sight.moment("as_of", query.as_of)?;
-    let outcome = state.history.ask(sight.of_team(&team), OutcomeOf { team, feature, moment }).await?;
+    let basis = sight.of_team(&team);
+    let enquiry = OutcomeOf { team, feature, moment, told: Told::to(&principal) };
+    let outcome = state.history.ask(basis, enquiry).await?;
     reply.document(&*outcome, None)
 }

@@ -7,6 +7,7 @@ use domain::{ids::TeamId, time::Timestamp};
 use wire::ranking::Ranking;
 
 use crate::{
+    access::Principal,
     answer::{Keep, Reply},
     cursor::{Cursor, Sealed},
     error::Error,
@@ -20,6 +21,7 @@ use crate::{
     problem::responses::{OfRanking, OfSnapshot},
     published::{self, Published},
     router::AppState,
+    withheld::Told,
 };
 
 /// A team's ranked roadmap
@@ -43,16 +45,18 @@ use crate::{
 pub(crate) async fn current(
     State(state): State<AppState>,
     Team(team): Team,
+    principal: Principal,
     reply: Reply,
     query: RankingQuery,
 ) -> Result<Response, Error> {
+    let told = Told::to(&principal);
     let current = state.team(&team)?;
     let (published, start) = match place(&query, &team)? {
         Some(Cursor::Computed { as_of, start }) => {
-            return computed(&state, &reply, &team, &query, Some(*as_of), *start).await;
+            return computed(&state, &reply, &team, &query, told, Some(*as_of), *start).await;
         }
         None if !query.question.is_plain() => {
-            return computed(&state, &reply, &team, &query, query.question.as_of, 0).await;
+            return computed(&state, &reply, &team, &query, told, query.question.as_of, 0).await;
         }
         None => (current, 0),
         Some(Cursor::Ranking { snapshot, start }) => {
@@ -79,12 +83,14 @@ async fn computed(
     reply: &Reply,
     team: &TeamId,
     query: &RankingQuery,
+    told: Told,
     as_of: Option<Timestamp>,
     start: usize,
 ) -> Result<Response, Error> {
     let sight = state.history.look().await?;
     let moment = sight.moment("as_of", as_of)?;
-    let enquiry = RankingAt { team: team.clone(), moment, question: query.question.clone() };
+    let told = told.of(query.question.segment.as_deref(), &query.question.what_if);
+    let enquiry = RankingAt { team: team.clone(), moment, question: query.question.clone(), told };
     let ranking = state.history.ask(sight.of_team(team), enquiry).await?;
     let features = page::features(&ranking);
     let (start, end) = page::bounds(features, start, query.limit);

@@ -43,6 +43,7 @@ async fn every_answer_is_described_with_an_example() {
         }
     }
     let expected = [
+        "audit-away",
         "body-too-large",
         "headers-too-large",
         "forbidden",

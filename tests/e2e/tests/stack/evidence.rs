@@ -76,8 +76,8 @@ async fn the_evidence_for_a_feature_is_what_its_events_say() {
     let team = TeamId::parse(TEAM).expect("an id");
     assert_own_segments_first(&store, &team, now).await;
     experienced::assert_experience(&store, &log, &team, now).await;
-    let reader = Store::new(testkit::clickhouse(&stack, Role::Migrate), QUERY_MAX);
-    assert_requests(&store, &reader, &log, &team, now).await;
+    let of_ranker = Store::new(testkit::clickhouse(&stack, Role::Ranker), QUERY_MAX);
+    assert_requests(&store, &of_ranker, &log, &team, now).await;
     assert_history(&store, &ranker, &team).await;
 }
 
@@ -239,7 +239,7 @@ async fn assert_own_segments_first(store: &Store, team: &TeamId, as_of: Timestam
 }
 
 /// Texts are read only when they are asked for, and only by who may.
-async fn assert_requests(store: &Store, reader: &Store, log: &[Logged], team: &TeamId, as_of: Timestamp) {
+async fn assert_requests(store: &Store, of_ranker: &Store, log: &[Logged], team: &TeamId, as_of: Timestamp) {
     let catalog = store.catalog(team, as_of).await.expect("a catalog");
     let feature = FeatureId::parse(FEATURE).expect("an id");
     let latest =
@@ -261,10 +261,13 @@ async fn assert_requests(store: &Store, reader: &Store, log: &[Logged], team: &T
     assert_eq!(found, expected);
     assert!(left.iter().any(|said| said.importance.is_none()), "a withdrawal is among them");
     assert!(left.iter().all(|said| said.text.is_none()), "texts are left");
-    let refused = latest(store, 100, Texts::Read).await;
-    assert!(refused.is_err_and(|error| format!("{error:#}").contains("request_texts")), "the API may not read texts");
+    let refused = latest(of_ranker, 100, Texts::Read).await;
+    assert!(
+        refused.is_err_and(|error| format!("{error:#}").contains("request_texts")),
+        "the ranker may not read texts"
+    );
 
-    let read = latest(reader, 3, Texts::Read).await.expect("requests with texts");
+    let read = latest(store, 3, Texts::Read).await.expect("requests with texts");
     let texts: Vec<Option<&str>> = read.iter().map(|said| said.text.as_ref().map(|text| text.text.as_str())).collect();
     assert_eq!(texts, TEXTS[..3]);
     assert_eq!(read.len(), 3);

@@ -16,6 +16,8 @@ enum Rule {
     AnyKey,
     /// Whoever may read the team.
     ReadersOfTheTeam,
+    /// Whoever may read the team, and what few accounts said.
+    EvidenceOfTheTeam,
     /// Operators.
     Operators,
 }
@@ -36,6 +38,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("/v1/teams/{team}/rankings/diff", "?from=2026-01-01T00:00:00Z", Rule::ReadersOfTheTeam),
     ("/v1/teams/{team}/rankings/{snapshot}", "", Rule::ReadersOfTheTeam),
     ("/v1/teams/{team}/features/{feature}", "", Rule::ReadersOfTheTeam),
+    ("/v1/teams/{team}/features/{feature}", "?texts=true", Rule::EvidenceOfTheTeam),
     ("/v1/teams/{team}/features/{feature}/history", "", Rule::ReadersOfTheTeam),
     ("/v1/teams/{team}/features/{feature}/outcome", "", Rule::ReadersOfTheTeam),
 ];
@@ -136,8 +139,10 @@ fn expected(rule: Rule, who: &Asking, team: &str) -> Answer {
         Rule::Open | Rule::AnyKey => Answer::LetIn,
         Rule::Operators if has("admin") => Answer::LetIn,
         Rule::Operators => Answer::Refused(403, "forbidden"),
-        Rule::ReadersOfTheTeam if !of_team || team != "dynamodb" => Answer::Refused(404, "unknown-team"),
-        Rule::ReadersOfTheTeam => Answer::LetIn,
+        Rule::ReadersOfTheTeam | Rule::EvidenceOfTheTeam if !of_team => Answer::Refused(404, "unknown-team"),
+        Rule::EvidenceOfTheTeam if !has("evidence:read") => Answer::Refused(403, "forbidden"),
+        Rule::ReadersOfTheTeam | Rule::EvidenceOfTheTeam if team != "dynamodb" => Answer::Refused(404, "unknown-team"),
+        Rule::ReadersOfTheTeam | Rule::EvidenceOfTheTeam => Answer::LetIn,
     }
 }
 
