@@ -18,6 +18,7 @@ mod many_features;
 mod metrics;
 mod migrate;
 mod outage;
+mod personal;
 mod rankers;
 mod ranking;
 mod refused;
