@@ -12,6 +12,7 @@ mod dead_letters;
 mod evidence;
 mod hardship;
 mod import;
+mod injection;
 mod keys;
 mod lifecycle;
 mod many_features;
