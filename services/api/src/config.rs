@@ -11,6 +11,7 @@ use clap::{Args, builder::BoolishValueParser};
 use crate::{
     access::{AccessConfig, OidcConfig},
     cors::Origin,
+    host::HostName,
 };
 
 /// The query API: where it listens and what it allows.
@@ -27,6 +28,10 @@ pub struct ApiConfig {
         value_parser = BoolishValueParser::new()
     )]
     pub allow_non_loopback_without_keys: bool,
+    /// Names that the API goes by besides localhost and every address, separated by commas. Requests for others are refused if any is
+    /// named, and on loopback without keys in any case: there, a page that has its own name lead here would read what only this machine may.
+    #[arg(id = "api_hosts", long = "api-hosts", env = "FLYWHEEL_API_HOSTS", value_delimiter = ',')]
+    pub hosts: Vec<HostName>,
     /// A request is answered within so many milliseconds, or with a 504.
     #[arg(id = "api_request_ms_max", long = "api-request-ms-max", env = "FLYWHEEL_API_REQUEST_MS_MAX", default_value_t = ApiConfig::default().request_ms_max)]
     pub request_ms_max: u64,
@@ -96,6 +101,7 @@ impl Default for ApiConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             allow_non_loopback_without_keys: false,
+            hosts: Vec::new(),
             request_ms_max: 10_000,
             requests_in_flight_max: 1_024,
             connections_max: 8_192,
@@ -132,10 +138,16 @@ impl ApiConfig {
         self.access.seal.is_given() || self.oidc.issuer.is_some()
     }
 
+    /// What it speaks, as URLs name it.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls_cert.is_some() { "https" } else { "http" }
+    }
+
     /// Checks what the types cannot.
     ///
     /// # Errors
-    /// When keys are required and none can be known, or a limit is 0.
+    /// When keys are required and none can be known, a limit is 0, or streams could take every connection.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.keys_required() && !self.knows_askers() {
             bail!(
@@ -169,6 +181,14 @@ impl ApiConfig {
             if zero {
                 bail!("{flag} must be at least 1");
             }
+        }
+        if self.streams_max >= self.connections_max {
+            bail!(
+                "--api-streams-max ({}) must be less than --api-connections-max ({}): each stream has a connection to itself, and some \
+                 must be left for everything else",
+                self.streams_max,
+                self.connections_max
+            );
         }
         Ok(())
     }
@@ -236,5 +256,16 @@ mod tests {
     fn a_limit_of_nothing_is_refused() {
         let refusal = ApiConfig { teams_max: 0, ..ApiConfig::default() }.check().unwrap_err().to_string();
         assert_eq!(refusal, "--api-teams-max must be at least 1");
+    }
+
+    #[test]
+    fn streams_leave_connections_to_others() {
+        let check = |streams_max| ApiConfig { streams_max, connections_max: 100, ..ApiConfig::default() }.check();
+        check(99).unwrap();
+        let refusal = check(100).unwrap_err().to_string();
+        assert!(
+            refusal.starts_with("--api-streams-max (100) must be less than --api-connections-max (100)"),
+            "{refusal}"
+        );
     }
 }

@@ -39,8 +39,8 @@ pub enum Error {
     /// The keys have not been read yet.
     #[error("the keys have not been read from ClickHouse yet; try again in a second")]
     KeysAway,
-    /// The key asks too often.
-    #[error("the key may send {per_s_max} requests in a second; try again in {wait_s} s")]
+    /// The key or token asks too often.
+    #[error("a key or token may send {per_s_max} requests in a second; try again in {wait_s} s")]
     TooManyRequests {
         /// How many are taken in a second, on the average.
         per_s_max: u32,
@@ -48,7 +48,7 @@ pub enum Error {
         wait_s: u64,
     },
     /// The address was wrong too often.
-    #[error("too many wrong keys came from this address; try again in {wait_s} s")]
+    #[error("too many wrong keys or tokens came from this address; try again in {wait_s} s")]
     TooManyWrongKeys {
         /// After so many seconds a key is looked at again.
         wait_s: u64,
@@ -108,6 +108,11 @@ pub enum Error {
     /// Parameters of the query or the path are unknown or wrong.
     #[error("{}", sentence(.0))]
     Parameters(Vec<ParameterError>),
+    /// The request is for somebody else, or a page of somebody else's sent it.
+    #[error(
+        "this API does not go by the name in the request's Host; ask for it by its address or as localhost, or see --api-hosts"
+    )]
+    WrongHost,
     /// The request's target is too long.
     #[error("the path and query may have {bytes_max} bytes together")]
     UriTooLong {
@@ -204,6 +209,7 @@ impl Error {
             Self::TooCostly { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too-costly", "Too costly"),
             Self::UnknownSnapshot { .. } => (StatusCode::NOT_FOUND, "unknown-snapshot", "Unknown snapshot"),
             Self::Parameters(_) => (StatusCode::BAD_REQUEST, "invalid-parameters", "Invalid parameters"),
+            Self::WrongHost => (StatusCode::MISDIRECTED_REQUEST, "wrong-host", "Wrong host"),
             Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long", "URI too long"),
             Self::HeadersTooLarge { .. } => {
                 (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "Headers too large")

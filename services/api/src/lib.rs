@@ -28,6 +28,7 @@ pub mod error;
 mod example;
 mod follower;
 pub mod history;
+pub mod host;
 mod letters;
 mod limits;
 mod metrics;

@@ -27,6 +27,7 @@ use crate::{
     envelope,
     error::{Error, ParameterError},
     history::History,
+    host::Hosts,
     limits::Limits,
     metrics::http::HttpMetrics,
     problem::Problem,
@@ -198,15 +199,20 @@ fn surround(router: Router, config: &ApiConfig) -> Router {
         .fallback(async || Error::UnknownPath)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         .layer(ServiceBuilder::new().layer(compression::layer()).layer(CatchPanicLayer::custom(panicked)))
-        .layer(middleware::from_fn_with_state(Limits::new(config), limit));
+        .layer(middleware::from_fn_with_state((Limits::new(config), Hosts::new(config)), limit));
     let readable = match cors::layer(&config.cors_origins) {
         Some(cors) => answering.layer(cors),
         None => answering,
     };
-    readable.layer(middleware::from_fn_with_state(Arc::new(HttpMetrics::new()), tell))
+    readable.layer(middleware::from_fn_with_state(Arc::new(HttpMetrics::new(config.scheme())), tell))
 }
 
-async fn limit(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response, Error> {
+async fn limit(
+    State((limits, hosts)): State<(Limits, Hosts)>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    hosts.check(&request)?;
     limits.enforce(request, |request| next.run(compression::plain_too(request))).await
 }
 

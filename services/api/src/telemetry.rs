@@ -30,7 +30,7 @@ pub(crate) async fn record<F: Future<Output = Response>>(
     let method = named(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let protocol = protocol(request.version());
-    let span = span(&request, method, route.as_ref());
+    let span = span(&request, method, metrics.scheme, route.as_ref());
     let _active = metrics.active(method);
     let response = next(request).instrument(span.clone()).await;
 
@@ -38,7 +38,7 @@ pub(crate) async fn record<F: Future<Output = Response>>(
     span.record("http.response.status_code", status.as_u16());
     let mut attributes = vec![
         KeyValue::new(HTTP_REQUEST_METHOD, method),
-        KeyValue::new(URL_SCHEME, "http"),
+        KeyValue::new(URL_SCHEME, metrics.scheme),
         KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())),
         KeyValue::new(NETWORK_PROTOCOL_VERSION, protocol),
     ];
@@ -57,7 +57,7 @@ pub(crate) async fn record<F: Future<Output = Response>>(
     response
 }
 
-fn span(request: &Request, method: &'static str, route: Option<&MatchedPath>) -> Span {
+fn span(request: &Request, method: &'static str, scheme: &'static str, route: Option<&MatchedPath>) -> Span {
     let route = route.map(MatchedPath::as_str);
     let span = tracing::info_span!(
         "request",
@@ -67,7 +67,7 @@ fn span(request: &Request, method: &'static str, route: Option<&MatchedPath>) ->
         http.request.method = method,
         http.route = route,
         http.response.status_code = Empty,
-        url.scheme = "http",
+        url.scheme = scheme,
         url.path = request.uri().path(),
         request.id = request.extensions().get::<RequestId>().map(RequestId::as_str),
         error.type = Empty,
@@ -116,7 +116,7 @@ mod tests {
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
         let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
 
-        let metrics = Arc::new(HttpMetrics::new());
+        let metrics = Arc::new(HttpMetrics::new("https"));
         let record = async |State(metrics): State<Arc<HttpMetrics>>, request: Request, next: Next| {
             record(&metrics, request, |request| next.run(request)).await
         };
@@ -144,6 +144,7 @@ mod tests {
         assert_eq!(attribute("http.request.method").as_deref(), Some("GET"));
         assert_eq!(attribute("http.route").as_deref(), Some("/v1/teams/{team}"));
         assert_eq!(attribute("http.response.status_code").as_deref(), Some("200"));
+        assert_eq!(attribute("url.scheme").as_deref(), Some("https"));
         assert_eq!(attribute("url.path").as_deref(), Some("/v1/teams/dynamodb"));
     }
 

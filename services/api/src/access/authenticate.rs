@@ -23,12 +23,10 @@ pub(crate) async fn reader(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Error> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let principal = match state.tokens.identify(request.headers()).await {
-        Some(identified) => identified?,
-        None => {
-            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-            state.access.identify(request.headers(), peer)?
-        }
+        Some(named) => state.access.admit_bearer(named, peer)?,
+        None => state.access.identify(request.headers(), peer)?,
     };
     // What is no team's id, the handler refuses.
     let team = params.ok().and_then(|params| {

@@ -18,9 +18,11 @@ const KEYS_AGE: &str = "flywheel.api.keys.age";
 pub(crate) enum Refusal {
     NoKey,
     WrongKey,
+    WrongToken,
     Barred,
     Limited,
     KeysAway,
+    IssuerAway,
 }
 
 impl Refusal {
@@ -28,9 +30,11 @@ impl Refusal {
         match self {
             Self::NoKey => "no_key",
             Self::WrongKey => "wrong_key",
+            Self::WrongToken => "wrong_token",
             Self::Barred => "too_many_wrong_keys",
             Self::Limited => "too_many_requests",
             Self::KeysAway => "keys_away",
+            Self::IssuerAway => "issuer_away",
         }
     }
 }
@@ -46,7 +50,7 @@ impl AccessMetrics {
             refusals: global::meter("flywheel.api")
                 .u64_counter(REFUSALS)
                 .with_unit("{request}")
-                .with_description("Requests turned away for their key, or for want of one, by reason.")
+                .with_description("Requests turned away for their key or token, or for want of one, by reason.")
                 .build(),
         }
     }

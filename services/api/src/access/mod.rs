@@ -8,10 +8,11 @@
 //! - [`key`], [`seal`], [`facts`], [`table`]: a key's text, its hash, what became of it, where that is kept. `flywheel keys` uses them too.
 //! - `ring`, `reader`: the keys in memory, read again and again.
 //! - [`oidc`]: tokens of an issuer, which stand in for keys.
-//! - `pace`, `guesses`: how often a key may ask, and an address be wrong.
+//! - `pace`, `bearers`, `guesses`: how often a key or a token may ask, and an address be wrong.
 //! - `authenticate`: what stands before the handlers; `demands`: how the document says so.
 
 pub(crate) mod authenticate;
+mod bearers;
 pub mod config;
 pub(crate) mod demands;
 pub mod facts;
@@ -33,10 +34,12 @@ use axum::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use kit::health::Health;
 use tokio_util::sync::CancellationToken;
 
+use bearers::Bearers;
 pub use config::AccessConfig;
 use guesses::{Guess, Guesses};
 use key::KeyText;
 use metrics::{AccessMetrics, Refusal};
+use oidc::NotTaken;
 pub use oidc::OidcConfig;
 pub use principal::Principal;
 use ring::{HeldKey, Ring, unix_ms};
@@ -60,6 +63,7 @@ struct Inner {
     ring: Arc<Ring>,
     refresh: Duration,
     guesses: Guesses,
+    bearers: Bearers,
     requests_per_s_max: u32,
     metrics: AccessMetrics,
 }
@@ -79,6 +83,7 @@ impl Access {
             ring,
             refresh: Duration::from_millis(config.access.keys_refresh_ms),
             guesses: Guesses::new(config.access.wrong_keys_per_min_max),
+            bearers: Bearers::new(&config.access),
             requests_per_s_max: config.access.key_requests_per_s_max,
             metrics: AccessMetrics::new(),
         })))
@@ -104,12 +109,28 @@ impl Access {
             (None, _) if self.0.required => Err((Refusal::NoKey, Error::Unauthenticated)),
             (None, _) => return Ok(self.0.anonymous.clone()),
             (Some(one), None) => self.holder(one, peer),
-            (Some(_), Some(_)) => self.wrong(Guess::new(peer, None)),
+            (Some(_), Some(_)) => self.wrong_key(Guess::new(peer, None)),
         };
-        identified.map_err(|(refusal, error)| {
-            self.0.metrics.refused(refusal);
-            error
-        })
+        self.counted(identified)
+    }
+
+    /// Lets in whoever a token names, sent from `peer`, or turns them away. A wrong token is a guess as a wrong key is, at nobody's
+    /// in particular: it bars no right one. One whose time is over is none: its bearer did not make it up.
+    pub(crate) fn admit_bearer(
+        &self,
+        named: Result<Principal, NotTaken>,
+        peer: Option<IpAddr>,
+    ) -> Result<Principal, Error> {
+        let identified = match named {
+            Ok(principal) => match self.0.bearers.take(principal.key_id().unwrap_or_default()) {
+                Ok(()) => Ok(principal),
+                Err(wait) => Err(self.limited(wait)),
+            },
+            Err(NotTaken::Wrong) => self.wrong(Guess::new(peer, None), (Refusal::WrongToken, Error::WrongToken)),
+            Err(NotTaken::Over) => Err((Refusal::WrongToken, Error::WrongToken)),
+            Err(NotTaken::IssuerAway) => Err((Refusal::IssuerAway, Error::IssuerAway)),
+        };
+        self.counted(identified)
     }
 
     /// For an answer that goes on: whether who was let in still is.
@@ -119,7 +140,7 @@ impl Access {
 
     fn holder(&self, sent: &HeaderValue, peer: Option<IpAddr>) -> Result<Principal, (Refusal, Error)> {
         let (Some(key), Some(seal)) = (bearer(sent).and_then(KeyText::parse), &self.0.seal) else {
-            return self.wrong(Guess::new(peer, None));
+            return self.wrong_key(Guess::new(peer, None));
         };
         if self.0.ring.age().is_none() {
             return Err((Refusal::KeysAway, Error::KeysAway));
@@ -139,23 +160,36 @@ impl Access {
             matches > 0 && held.stands(now_ms)
         };
         let Some(held) = held.filter(good) else {
-            return self.wrong(guess);
+            return self.wrong_key(guess);
         };
         match held.pace.take() {
             Ok(()) => Ok(held.principal.clone()),
-            Err(wait) => {
-                let per_s_max = self.0.requests_per_s_max;
-                Err((Refusal::Limited, Error::TooManyRequests { per_s_max, wait_s: whole_s(wait) }))
-            }
+            Err(wait) => Err(self.limited(wait)),
         }
     }
 
-    fn wrong(&self, guess: Guess<'_>) -> Result<Principal, (Refusal, Error)> {
+    fn limited(&self, wait: Duration) -> (Refusal, Error) {
+        let per_s_max = self.0.requests_per_s_max;
+        (Refusal::Limited, Error::TooManyRequests { per_s_max, wait_s: whole_s(wait) })
+    }
+
+    fn wrong_key(&self, guess: Guess<'_>) -> Result<Principal, (Refusal, Error)> {
+        self.wrong(guess, (Refusal::WrongKey, Error::WrongKey))
+    }
+
+    fn wrong(&self, guess: Guess<'_>, refused: (Refusal, Error)) -> Result<Principal, (Refusal, Error)> {
         if let Some(wait) = self.0.guesses.barred(guess) {
             return Err((Refusal::Barred, Error::TooManyWrongKeys { wait_s: whole_s(wait) }));
         }
         self.0.guesses.wrong(guess);
-        Err((Refusal::WrongKey, Error::WrongKey))
+        Err(refused)
+    }
+
+    fn counted(&self, identified: Result<Principal, (Refusal, Error)>) -> Result<Principal, Error> {
+        identified.map_err(|(refusal, error)| {
+            self.0.metrics.refused(refusal);
+            error
+        })
     }
 }
 
@@ -186,4 +220,46 @@ fn bearer(sent: &HeaderValue) -> Option<&str> {
 /// Rounded up, so that who waits as long does not come too early.
 fn whole_s(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::access::{
+        facts::{Fact, What},
+        key::{new_id, new_key},
+        seal::SealConfig,
+    };
+
+    /// Whether a key exists is not to be found out with a stopwatch.
+    #[test]
+    fn the_key_of_nobody_takes_as_long_to_refuse_as_a_wrong_secret() {
+        let seal = SealConfig { secret: "of the tests, not of anybody else".parse().ok(), file: None };
+        let config =
+            AccessConfig { seal, keys_required: true, wrong_keys_per_min_max: u32::MAX, ..AccessConfig::default() };
+        let access = Access::new(&ApiConfig { access: config.clone(), ..ApiConfig::default() }).unwrap();
+        let (known, unknown) = (new_id().unwrap(), new_id().unwrap());
+        let key = new_key(&known).unwrap();
+        let digest = config.seal.seal().unwrap().unwrap().digest(KeyText::parse(&key).unwrap());
+        let created = What::Created { name: String::new(), scopes: vec![Scope::EveryTeam], expires_ms: None, digest };
+        access.hold(vec![Fact { key_id: known.clone(), at_ms: 0, what: created }]);
+
+        let headers = |key: &str| {
+            let sent = HeaderValue::from_str(&format!("Bearer {key}")).unwrap();
+            HeaderMap::from_iter([(AUTHORIZATION, sent)])
+        };
+        assert!(access.identify(&headers(&key), None).is_ok(), "else this test shows nothing");
+        let (wrong, nobody) = (headers(&new_key(&known).unwrap()), headers(&new_key(&unknown).unwrap()));
+        let took = |headers: &HeaderMap| {
+            let began = Instant::now();
+            assert!(matches!(access.identify(headers, None), Err(Error::WrongKey)));
+            began.elapsed()
+        };
+        // In turns, and of each the quickest: whatever else this machine does only makes some slower.
+        let (wrong, nobody): (Vec<Duration>, Vec<Duration>) = (0..2_000).map(|_| (took(&wrong), took(&nobody))).unzip();
+        let (wrong, nobody) = (wrong.into_iter().min().unwrap(), nobody.into_iter().min().unwrap());
+        assert!(wrong < nobody * 2 && nobody < wrong * 2, "{wrong:?} for a wrong secret, {nobody:?} for nobody's key");
+    }
 }

@@ -123,6 +123,29 @@ mod tests {
         assert!(!digest(SECRET, &one).is(&digest(&SECRET.replace('0', "1"), &one)));
     }
 
+    /// A hash that is right in its first half must not take longer to refuse than one that is wrong from the start.
+    #[test]
+    fn where_two_hashes_differ_does_not_show_in_the_time() {
+        let right = Digest([7; 32]);
+        let wrong_at = |at: usize| {
+            let mut bytes = right.0;
+            bytes[at] ^= 1;
+            Digest(bytes)
+        };
+        let took = |other: &Digest| {
+            let began = std::time::Instant::now();
+            for _ in 0..1_000 {
+                assert!(!std::hint::black_box(&right).is(std::hint::black_box(other)));
+            }
+            began.elapsed()
+        };
+        let (first, last) = (wrong_at(0), wrong_at(31));
+        // In turns, and of each the quickest: whatever else this machine does only makes some slower.
+        let (first, last): (Vec<_>, Vec<_>) = (0..50).map(|_| (took(&first), took(&last))).unzip();
+        let (first, last) = (first.into_iter().min().unwrap(), last.into_iter().min().unwrap());
+        assert!(first < last * 2 && last < first * 2, "{first:?} and {last:?}");
+    }
+
     #[test]
     fn a_short_secret_is_refused_and_none_is_ever_printed() {
         let config = |secret: &str| SealConfig { secret: secret.parse().ok(), file: None };

@@ -22,10 +22,13 @@ pub(crate) struct HttpMetrics {
     /// Requests under way by method. Numbers of our own, which are looked at when they are wanted: to count one up and down
     /// again costs a request ten times as much in a map of attributes.
     active: Arc<[AtomicI64; METHODS.len()]>,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
 }
 
 impl HttpMetrics {
-    pub(crate) fn new() -> Self {
+    /// Measurements of a server of this scheme.
+    pub(crate) fn new(scheme: &'static str) -> Self {
         let meter = meter();
         let active: Arc<[AtomicI64; METHODS.len()]> = Arc::default();
         let counted = Arc::downgrade(&active);
@@ -38,7 +41,7 @@ impl HttpMetrics {
                 for (method, active) in METHODS.into_iter().zip(counted.iter()) {
                     let active = active.load(Relaxed);
                     if active != 0 || method == METHODS[0] {
-                        counter.observe(active, &attributes(method));
+                        counter.observe(active, &attributes(method, scheme));
                     }
                 }
             })
@@ -49,7 +52,7 @@ impl HttpMetrics {
             "Duration of HTTP server requests.",
             SECONDS_BOUNDARIES,
         );
-        Self { duration, active }
+        Self { duration, active, scheme }
     }
 
     /// Counts a request as active until the guard goes, also when the client leaves first.
@@ -75,8 +78,8 @@ impl Drop for Active<'_> {
     }
 }
 
-fn attributes(method: &'static str) -> [KeyValue; 2] {
-    [KeyValue::new(attribute::HTTP_REQUEST_METHOD, method), KeyValue::new(attribute::URL_SCHEME, "http")]
+fn attributes(method: &'static str, scheme: &'static str) -> [KeyValue; 2] {
+    [KeyValue::new(attribute::HTTP_REQUEST_METHOD, method), KeyValue::new(attribute::URL_SCHEME, scheme)]
 }
 
 #[cfg(test)]
@@ -85,7 +88,7 @@ mod tests {
 
     #[test]
     fn requests_under_way_are_counted_by_method_until_they_go() {
-        let metrics = HttpMetrics::new();
+        let metrics = HttpMetrics::new("http");
         let counts = || metrics.active.iter().map(|active| active.load(Relaxed)).collect::<Vec<_>>();
         let (get, other) = (metrics.active("GET"), metrics.active(named(&"BREW".parse().unwrap())));
         assert_eq!(counts(), [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);

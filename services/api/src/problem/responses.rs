@@ -189,8 +189,9 @@ fn unknown_team() -> Error {
     Error::UnknownTeam { team: "dynamo".to_owned() }
 }
 
-fn always() -> [Error; 6] {
+fn always() -> [Error; 7] {
     [
+        Error::WrongHost,
         Error::BodyTooLarge { bytes_max: 65_536 },
         Error::UriTooLong { bytes_max: 8_192 },
         Error::HeadersTooLarge { headers_max: 64, bytes_max: 16_384 },

@@ -69,6 +69,7 @@ async fn every_answer_is_described_with_an_example() {
         "unready",
         "uri-too-long",
         "withheld",
+        "wrong-host",
         "wrong-key",
         "wrong-token",
     ];

@@ -196,7 +196,7 @@ async fn a_reader_who_stops_reading_finds_the_newest_when_it_goes_on_and_not_all
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut connection = socket.connect(api.base.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap();
-    connection.write_all(format!("GET {PATH} HTTP/1.1\r\nhost: t\r\n\r\n").as_bytes()).await.unwrap();
+    connection.write_all(format!("GET {PATH} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
     let mut keeping_up = Reader::open(&api, None).await;
     for second in 0..=PUBLISHED {
         api.publish(large(second));

@@ -32,5 +32,9 @@ async fn requests_are_measured_by_route_and_status() {
     assert!(measured >= 3, "{feature}");
     assert!(feature.contains("http_request_method=\"GET\"") && feature.contains("url_scheme=\"http\""), "{feature}");
     line("/v1/teams/{team}/rankings", 400);
+    assert!(crate::tls::one_answer().await.starts_with("HTTP/1.1 200 OK"));
+    let metrics_of_tls = guard.metrics().render().unwrap();
+    let secure = |line: &str| line.contains("http_route=\"/livez\"") && line.contains("url_scheme=\"https\"");
+    assert!(metrics_of_tls.lines().any(secure), "what came over TLS is not told from what did not");
     assert!(metrics.contains("le=\"0.075\""), "the buckets are not those of the semantic conventions");
 }

@@ -65,6 +65,14 @@ async fn answer(mut stream: TlsStream<TcpStream>) -> String {
     String::from_utf8(answer).unwrap()
 }
 
+/// What an API over TLS answers to a client over TLS.
+pub(crate) async fn one_answer() -> String {
+    let (folder, pair) = (tempfile::tempdir().unwrap(), pair());
+    write(folder.path(), &pair);
+    let api = api(&folder, ApiConfig::default()).await;
+    answer(connect(&api, pair.cert.der(), &[&TLS13]).await.unwrap()).await
+}
+
 #[tokio::test]
 async fn answers_come_over_tls_and_say_to_stay_there() {
     let (folder, pair) = (tempfile::tempdir().unwrap(), pair());

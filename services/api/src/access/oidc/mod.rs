@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
 
 mod claims;
 pub mod config;
@@ -15,7 +15,6 @@ pub use config::OidcConfig;
 use keys::{Found, Keys};
 
 use super::Principal;
-use crate::error::Error;
 
 /// The clocks of issuer and API may differ by so many seconds.
 const LEEWAY_S: u64 = 60;
@@ -29,6 +28,17 @@ struct Oidc {
     issuer: String,
     audience: String,
     keys: Keys,
+}
+
+/// Why a token lets nobody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    /// It is none of the issuer's for this API.
+    Wrong,
+    /// It is one of the issuer's, and its time is over.
+    Over,
+    /// Nothing can be said of it: the issuer's keys could not be read yet.
+    IssuerAway,
 }
 
 impl Tokens {
@@ -55,7 +65,7 @@ impl Tokens {
     }
 
     /// Who sent the token in these headers; none if there is no token in them, but perhaps a key.
-    pub(crate) async fn identify(&self, headers: &HeaderMap) -> Option<Result<Principal, Error>> {
+    pub(crate) async fn identify(&self, headers: &HeaderMap) -> Option<Result<Principal, NotTaken>> {
         let oidc = self.0.as_ref()?;
         let mut sent = headers.get_all(AUTHORIZATION).iter();
         let (Some(one), None) = (sent.next(), sent.next()) else { return None };
@@ -70,16 +80,16 @@ impl Tokens {
 }
 
 impl Oidc {
-    async fn identify(&self, token: &str) -> Result<Principal, Error> {
-        let header = decode_header(token).map_err(|_| Error::WrongToken)?;
+    async fn identify(&self, token: &str) -> Result<Principal, NotTaken> {
+        let header = decode_header(token).map_err(|_| NotTaken::Wrong)?;
         // Nothing that could be critical is understood.
         if header.crit.is_some() {
-            return Err(Error::WrongToken);
+            return Err(NotTaken::Wrong);
         }
-        let key = match self.keys.find(header.kid.as_deref().ok_or(Error::WrongToken)?).await {
+        let key = match self.keys.find(header.kid.as_deref().ok_or(NotTaken::Wrong)?).await {
             Found::Key(key) => key,
-            Found::Unknown => return Err(Error::WrongToken),
-            Found::Away => return Err(Error::IssuerAway),
+            Found::Unknown => return Err(NotTaken::Wrong),
+            Found::Away => return Err(NotTaken::IssuerAway),
         };
         // The key says the algorithm, never the token.
         let mut validation = Validation::new(key.algorithm);
@@ -90,7 +100,8 @@ impl Oidc {
         validation.leeway = LEEWAY_S;
         let claims = decode::<Claims>(token, &key.key, &validation).map_err(|error| {
             tracing::debug!(%error, "a token was refused");
-            Error::WrongToken
+            // Its signature has been looked at by then.
+            if matches!(error.kind(), ErrorKind::ExpiredSignature) { NotTaken::Over } else { NotTaken::Wrong }
         })?;
         let claims = claims.claims;
         Ok(Principal::bearer(claims.id(), claims.scopes(&self.config), claims.exp.saturating_add(LEEWAY_S)))

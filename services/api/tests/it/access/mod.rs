@@ -1,5 +1,5 @@
 //! Who is let in, and to what.
 
-mod keys;
+pub(crate) mod keys;
 mod matrix;
 mod refusals;

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use api::ApiConfig;
 use flate2::{Compression, write::GzEncoder};
+use reqwest::Method;
 
 use super::wire::{GOOD, Wire, ask, served};
 
@@ -75,5 +76,27 @@ async fn nobody_parses_or_unpacks_a_body() {
         // As a method that has bodies, it meets the method first.
         let post = [b"POST", &request[3..]].concat();
         assert_eq!(ask(&api, post).await.unwrap().status, 405, "{headers}");
+    }
+}
+
+/// What unpacks to a thousand times its size is no more of a burden when it is asked for a thousand times.
+#[tokio::test]
+async fn however_often_an_encoding_is_asked_for_it_is_made_once() {
+    let api = served(ApiConfig::default()).await;
+    let plain = api.get("/openapi.json").await.bytes().await.unwrap();
+    for (accepted, encoding) in [
+        ("gzip, ".repeat(2_000), Some("gzip")),
+        ("gzip;q=0.001, br, ".repeat(800), Some("gzip")),
+        ("identity;q=0, *;q=0, ".repeat(700), None),
+        ("deflate, compress, ".repeat(700), None),
+        (",".repeat(15_000), None),
+        ("gzip;q=0, ".repeat(1_000) + "zstd", Some("zstd")),
+    ] {
+        let answer = api.send(Method::GET, "/openapi.json", &[("accept-encoding", &accepted)]).await;
+        assert_eq!(answer.status(), 200, "{accepted}");
+        let used = answer.headers().get_all("content-encoding").iter().map(|used| used.to_str().unwrap().to_owned());
+        assert_eq!(used.collect::<Vec<_>>(), encoding.into_iter().collect::<Vec<_>>(), "{accepted}");
+        let sent = answer.bytes().await.unwrap();
+        assert!(sent.len() <= plain.len(), "{} of {} bytes", sent.len(), plain.len());
     }
 }

@@ -6,7 +6,8 @@ use super::wire::{GOOD, Wire, ask, served};
 
 #[tokio::test]
 async fn those_who_do_nothing_make_room_the_longest_first() {
-    let api = served(ApiConfig { connections_max: 3, ..ApiConfig::default() }).await;
+    // Time alone drives nobody out.
+    let api = served(ApiConfig { connections_max: 3, head_ms_max: 600_000, ..ApiConfig::default() }).await;
     let mut silent = Wire::open(api.address).await;
     let mut slow = Wire::open(api.address).await;
     slow.send("GET /livez HTTP/1.1\r\n").await;

@@ -4,7 +4,10 @@ mod issuer;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use api::{ApiConfig, access::OidcConfig};
+use api::{
+    ApiConfig,
+    access::{AccessConfig, OidcConfig},
+};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use issuer::{Issuer, Key};
 use reqwest::Method;
@@ -16,6 +19,16 @@ const AUDIENCE: &str = "flywheel";
 
 /// An API that takes the issuer's tokens, with two teams.
 async fn api(issuer: &str) -> Api {
+    let patient = AccessConfig {
+        wrong_keys_per_min_max: 100_000,
+        key_requests_per_s_max: 100_000,
+        key_requests_burst_max: 100_000,
+        ..AccessConfig::default()
+    };
+    api_with(issuer, patient).await
+}
+
+async fn api_with(issuer: &str, access: AccessConfig) -> Api {
     let oidc = OidcConfig {
         issuer: Some(issuer.to_owned()),
         audience: Some(AUDIENCE.to_owned()),
@@ -23,7 +36,7 @@ async fn api(issuer: &str) -> Api {
         keys_asked_ms_min: 200,
         ..OidcConfig::default()
     };
-    let api = Api::start_with(ApiConfig { oidc, ..ApiConfig::default() }).await;
+    let api = Api::start_with(ApiConfig { oidc, access, ..ApiConfig::default() }).await;
     for team in ["dynamodb", "lambda"] {
         api.publish(ranking(team, "s1", "2026-01-01T12:00:00Z", 3, 0));
     }
@@ -198,4 +211,92 @@ async fn nobody_is_believed_before_the_issuer_was_heard_or_who_is_another() {
     let api = api(&issuer.url).await;
     let token = key.token(&claims(&issuer.url, json!({})));
     assert_eq!(status(&api, "dynamodb", &token).await, 503);
+}
+
+/// Status, kind of problem and `Retry-After`.
+async fn refused(api: &Api, token: &str) -> (u16, String, Option<u64>) {
+    let path = "/v1/teams/dynamodb/rankings";
+    let response = api.send(Method::GET, path, &[("authorization", &format!("Bearer {token}"))]).await;
+    let status = response.status().as_u16();
+    let wait = response.headers().get("retry-after").map(|wait| wait.to_str().unwrap().parse().unwrap());
+    let problem: Value = response.json().await.unwrap();
+    (status, problem["type"].as_str().unwrap_or_default().trim_start_matches("urn:flywheel:problem:").to_owned(), wait)
+}
+
+#[tokio::test]
+async fn a_bearer_who_asks_too_often_is_told_when_to_return_and_others_go_on() {
+    let key = Key::eddsa("a");
+    let issuer = Issuer::start(&[&key]).await;
+    let access = AccessConfig { key_requests_per_s_max: 1, key_requests_burst_max: 3, ..AccessConfig::default() };
+    let api = api_with(&issuer.url, access).await;
+    let of = |subject: &str| key.token(&claims(&issuer.url, json!({"sub": subject})));
+    assert_eq!(settled(&api, &of("first")).await, 200);
+    let eager = of("eager");
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(status(&api, "dynamodb", &eager).await);
+    }
+    assert_eq!(statuses, [200; 3]);
+    // Whoever gets another token is still the same.
+    let other = key.token(&claims(&issuer.url, json!({"sub": "eager", "exp": now_s() + 900})));
+    let (status_code, kind, wait) = refused(&api, &other).await;
+    assert_eq!((status_code, kind.as_str(), wait), (429, "too-many-requests", Some(1)));
+    assert_eq!(status(&api, "dynamodb", &of("calm")).await, 200);
+}
+
+/// The attack: one address tries one token after another.
+#[tokio::test]
+async fn making_up_tokens_is_slow_and_bars_nobody_who_has_one() {
+    let (key, other) = (Key::es256("a"), Key::es256("a"));
+    let issuer = Issuer::start(&[&key]).await;
+    let access = AccessConfig { wrong_keys_per_min_max: 5, ..AccessConfig::default() };
+    let api = api_with(&issuer.url, access).await;
+    let good = key.token(&claims(&issuer.url, json!({})));
+    assert_eq!(settled(&api, &good).await, 200);
+    let over = key.token(&claims(&issuer.url, json!({"exp": now_s() - 100})));
+    for _ in 0..20 {
+        // It was good once: whoever forgot to get another is told so, however often.
+        assert_eq!(refused(&api, &over).await.1, "wrong-token");
+    }
+    let mut answers = Vec::new();
+    for n in 0..20 {
+        answers.push(refused(&api, &other.token(&claims(&issuer.url, json!({"sub": n.to_string()})))).await.1);
+    }
+    let looked_at = answers.iter().filter(|kind| *kind == "wrong-token").count();
+    let barred = answers.iter().filter(|kind| *kind == "too-many-wrong-keys").count();
+    assert!((5..=7).contains(&looked_at) && looked_at + barred == 20, "{answers:?}");
+    // The same address has one count for what it makes up, whether keys or tokens.
+    assert_eq!(refused(&api, "fw_nonsense").await.1, "too-many-wrong-keys");
+    assert_eq!(status(&api, "dynamodb", &good).await, 200);
+    assert_eq!(refused(&api, &over).await.1, "wrong-token");
+}
+
+/// Texts that would have a reader call itself until its stack ends, in what is read before and after the signature.
+#[tokio::test]
+async fn deep_json_in_a_token_is_a_wrong_token() {
+    let key = Key::es256("a");
+    let issuer = Issuer::start(&[&key]).await;
+    let api = api(&issuer.url).await;
+    let good = key.token(&claims(&issuer.url, json!({})));
+    assert_eq!(settled(&api, &good).await, 200);
+    let header = json!({"alg": "ES256", "kid": "a"}).to_string();
+    let claims = claims(&issuer.url, json!({})).to_string();
+    // More than any reader follows, and as many as fit into a header.
+    for (open, close, all) in [("[", "]", 2_500), (r#"{"a":"#, "}", 500)] {
+        for levels in [200, all] {
+            let deep = format!("{}1{}", open.repeat(levels), close.repeat(levels));
+            let with = |text: &str| text.replacen('{', &format!(r#"{{"deep":{deep},"#), 1);
+            for token in [
+                key.signed(&header, &with(&claims)),
+                key.signed(&with(&header), &claims),
+                key.signed(&deep, &claims),
+                key.signed(&header, &deep),
+                key.signed(&header, &claims.replace(r#"["dynamodb"]"#, &deep)),
+                format!("{}.{}.", BASE64.encode(with(&header)), BASE64.encode(with(&claims))),
+            ] {
+                assert_eq!(status(&api, "dynamodb", &token).await, 401, "{levels} levels of {open}");
+            }
+        }
+    }
+    assert_eq!(status(&api, "dynamodb", &good).await, 200);
 }
