@@ -87,7 +87,8 @@ impl<C> Watch<C> {
                         "dependency is away, waiting for it"
                     );
                 }
-                self.part.unready(format!("does not answer at {}", self.address));
+                // Not where: anybody may ask the API for its readiness, and the log says it.
+                self.part.unready("does not answer");
             }
         }
         if up && self.up == Some(false) {

@@ -104,7 +104,8 @@ impl Store {
 }
 
 impl Store {
-    /// Each two segments of which all active accounts of the first are in the second too. Those without any segment are in no other.
+    /// Each two segments of which all active accounts of the first, `accounts_min` or more, are in the second too. Those without any
+    /// segment are in no other.
     ///
     /// # Errors
     /// [`TooLarge`] where there are more than [`SEGMENT_ROWS_MAX`] of them; when ClickHouse does not answer in time, or answers with
@@ -114,10 +115,12 @@ impl Store {
         team: &TeamId,
         as_of: Timestamp,
         activity_window_days: f64,
+        accounts_min: u64,
     ) -> anyhow::Result<Vec<(String, String)>> {
         let query = self
             .at(&within(activity_window_days), team, as_of)
             .param("active_after", as_of.minus_days(activity_window_days).0)
+            .param("accounts_min", accounts_min)
             .param("rows_max", SEGMENT_ROWS_MAX + 1);
         let rows = self
             .within(async {

@@ -30,7 +30,7 @@ pub(crate) const TYPES: &str =
     "application/json, text/csv, application/x-ndjson and application/vnd.flywheel.rows+json";
 
 /// What an answer depends on beside the path and the query.
-const VARY: HeaderValue = HeaderValue::from_static("accept, authorization");
+const VARY: HeaderValue = HeaderValue::from_static("accept, accept-encoding, authorization");
 
 /// So many headers have an answer, about.
 const HEADERS_EXPECTED: usize = 12;

@@ -54,12 +54,21 @@ pub(crate) fn layer(origins: &[Origin]) -> Option<CorsLayer> {
         HeaderName::from_static("last-event-id"),
         HeaderName::from_static("traceparent"),
     ];
+    let read = [
+        ETAG,
+        LINK,
+        RETRY_AFTER,
+        REQUEST_ID,
+        HeaderName::from_static("x-ratelimit-limit"),
+        HeaderName::from_static("x-ratelimit-remaining"),
+        HeaderName::from_static("x-ratelimit-reset"),
+    ];
     Some(
         CorsLayer::new()
             .allow_origin(allowed)
             .allow_methods([Method::GET, Method::HEAD])
             .allow_headers(sent)
-            .expose_headers([ETAG, LINK, RETRY_AFTER, REQUEST_ID])
+            .expose_headers(read)
             .max_age(PREFLIGHT_AGE_MAX),
     )
 }

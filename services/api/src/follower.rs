@@ -9,7 +9,7 @@ mod readiness;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -27,6 +27,10 @@ use crate::{
     store::{Offered, Store},
 };
 use readiness::Readiness;
+
+/// Who was apart from Kafka for longer may have missed rankings that compaction has taken since: the topic keeps the older of two
+/// for at least an hour (`min.compaction.lag.ms`).
+const APART_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// Kafka is asked so often whether it is there.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -51,6 +55,7 @@ pub(crate) async fn run(
         metrics: FollowerMetrics::new(),
         rejected: BTreeSet::new(),
         behind: BTreeMap::new(),
+        away_since: None,
     };
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
@@ -71,6 +76,8 @@ struct Follower {
     rejected: BTreeSet<&'static str>,
     /// Partitions not read to their end yet, with the end as it was when we began.
     behind: BTreeMap<i32, i64>,
+    /// When Kafka went, if it has not come back.
+    away_since: Option<Instant>,
 }
 
 impl Follower {
@@ -94,7 +101,7 @@ impl Follower {
                         return Err(KafkaError::MessageConsumptionFatal(code)).context("Kafka's client failed for good");
                     }
                     Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AllBrokersDown)) => {
-                        self.readiness.unready(consumer::AWAY);
+                        self.away(consumer::AWAY);
                     }
                     // The client retries by itself, and the check tells whether Kafka is there.
                     Err(error) => tracing::debug!(%error, "receiving a ranking failed"),
@@ -117,12 +124,14 @@ impl Follower {
         let partitions = match checked {
             Ok(partitions) => partitions,
             Err(why) => {
-                self.readiness.unready(&why);
+                self.away(&why);
                 return Ok(assigned);
             }
         };
-        if partitions != assigned {
-            // At the start, or the topic was made anew or widened. Reading it all again changes nothing that is held.
+        let apart = self.were_apart();
+        if partitions != assigned || apart {
+            // At the start, after a long time apart, or the topic was made anew or widened. Reading it all again changes nothing
+            // that is held.
             match consumer::assign(Arc::clone(&self.consumer), partitions).await? {
                 Ok(ends) => self.behind = ends,
                 Err(why) => {
@@ -132,8 +141,20 @@ impl Follower {
             }
             tracing::info!(messaging.destination.name = RANKINGS, partitions, "following the rankings");
         }
+        self.away_since = None;
         self.report();
         Ok(partitions)
+    }
+
+    /// Kafka is not there, for this reason.
+    fn away(&mut self, why: &str) {
+        self.away_since.get_or_insert_with(Instant::now);
+        self.readiness.unready(why);
+    }
+
+    /// Whether Kafka was away for so long that something may be missing.
+    fn were_apart(&self) -> bool {
+        self.away_since.is_some_and(|since| since.elapsed() > APART_MAX)
     }
 
     /// The partition has been read up to `next`.
@@ -196,10 +217,10 @@ impl Follower {
         self.metrics.read(outcome);
     }
 
-    /// Offers a ranking to the store. Until its partition has been read to its end, compaction may have taken some that were
-    /// published before it.
+    /// Offers a ranking to the store. Until its partition has been read to its end, and after a long time apart, compaction may have
+    /// taken some that were published before it.
     fn offer(&self, published: Published, partition: i32) -> Offered {
-        if self.behind.contains_key(&partition) {
+        if self.behind.contains_key(&partition) || self.were_apart() {
             self.store.offer_unlinked(published)
         } else {
             self.store.offer(published)

@@ -38,8 +38,8 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 pub(crate) struct Streams {
     permits: Arc<Semaphore>,
     metrics: Arc<StreamMetrics>,
-    /// Who resumes from snapshots that are no longer held waits for this: after an interruption many ask for the same ones,
-    /// and what the first one learns is known to the others.
+    /// Who looks up snapshots that are no longer held waits for this: after an interruption many ask for the same ones, and what the
+    /// first one reads is kept for the others.
     resuming: Arc<Mutex<()>>,
     stopping: CancellationToken,
 }
@@ -153,7 +153,8 @@ impl Stream {
                     }
                 }
                 Phase::CatchingUp(mut older) => {
-                    let next = resume::next(&self.store, &self.history, &self.team, &mut older).await;
+                    let next =
+                        resume::next(&self.store, &self.history, &self.streams.resuming, &self.team, &mut older).await;
                     match next {
                         Ok(Some(published)) => {
                             self.phase = Phase::CatchingUp(older);
@@ -162,7 +163,7 @@ impl Stream {
                         Ok(None) => self.phase = Phase::Following(older.then, older.seen),
                         Err(error) => {
                             tracing::warn!(
-                                error = format!("{error:#}"),
+                                %error,
                                 "a stream could not be resumed and starts again"
                             );
                             return Some(self.start_again());

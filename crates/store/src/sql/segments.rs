@@ -69,7 +69,7 @@ pub(crate) fn within(activity_window_days: f64) -> String {
     [WITHIN, used(activity_window_days), EVENTS, OF_SEGMENTS].concat()
 }
 
-/// A row for each two segments of which all active accounts of the one are in the other.
+/// A row for each two segments of which all active accounts of the one, which are not few, are in the other.
 const WITHIN: &str = "
 WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of,
     fromUnixTimestamp64Micro({active_after:Int64}, 'UTC') AS active_after
@@ -108,7 +108,7 @@ const OF_SEGMENTS: &str = "
         GROUP BY inner, outer
     )
 )
-WHERE inner != outer AND both = size
+WHERE inner != outer AND both = size AND size >= {accounts_min:UInt64}
 ORDER BY inner, outer
 LIMIT {rows_max:UInt32}";
 

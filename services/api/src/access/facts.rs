@@ -73,8 +73,8 @@ pub struct Sealed {
 /// The keys that the facts add up to, in whatever order these come, by id.
 #[must_use]
 pub fn keys(mut facts: Vec<Fact>) -> BTreeMap<String, Key> {
-    // Of the same instant, a key is created first.
-    facts.sort_by_key(|fact| (fact.at_ms, !matches!(fact.what, What::Created { .. })));
+    // A key is created first, whatever the clocks of those say who created it and who rotated it.
+    facts.sort_by_key(|fact| (!matches!(fact.what, What::Created { .. }), fact.at_ms));
     let mut keys: BTreeMap<String, Key> = BTreeMap::new();
     let mut revoked: BTreeMap<String, i64> = BTreeMap::new();
     for Fact { key_id, at_ms, what } in facts {
@@ -170,6 +170,13 @@ mod tests {
         assert_eq!(good(34), [1, 2, 3]);
         assert_eq!(good(35), [3]);
         assert_eq!(keys["k"].rotated_ms, Some(30));
+    }
+
+    #[test]
+    fn a_rotation_that_another_clock_dates_before_the_creation_counts() {
+        let keys = keys(vec![created(300, None), rotated(120, 2, 130)]);
+        let secrets: Vec<_> = keys["k"].secrets.iter().map(|secret| (secret.digest.0[0], secret.until_ms)).collect();
+        assert_eq!(secrets, [(1, Some(130)), (2, None)]);
     }
 
     #[test]

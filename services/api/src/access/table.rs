@@ -1,7 +1,7 @@
 //! Where the facts about keys are kept: ClickHouse's table `api_keys`.
 
 use anyhow::{Context as _, ensure};
-use clickhouse::{Client, Row};
+use clickhouse::{Client, Row, query::Query};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -28,6 +28,14 @@ const ALL: &str = "
 SELECT key_id, fact, toUnixTimestamp64Milli(at) AS at, name, scopes, toUnixTimestamp64Milli(expires_at) AS expires_at, digest,
     toUnixTimestamp64Milli(previous_until) AS previous_until
 FROM api_keys
+LIMIT {rows_max: UInt64}";
+
+/// Those of one.
+const ONE: &str = "
+SELECT key_id, fact, toUnixTimestamp64Milli(at) AS at, name, scopes, toUnixTimestamp64Milli(expires_at) AS expires_at, digest,
+    toUnixTimestamp64Milli(previous_until) AS previous_until
+FROM api_keys
+WHERE key_id = {key_id: String}
 LIMIT {rows_max: UInt64}";
 
 /// Reads and adds facts about keys.
@@ -66,7 +74,7 @@ impl KeyTable {
     /// # Errors
     /// When ClickHouse does not answer or answers with something else, or there are too many facts.
     pub async fn standing(&self) -> anyhow::Result<Vec<Fact>> {
-        self.read(STANDING).await
+        read(self.client.query(STANDING)).await
     }
 
     /// What is known of all keys.
@@ -74,15 +82,15 @@ impl KeyTable {
     /// # Errors
     /// When ClickHouse does not answer or answers with something else, or there are too many facts.
     pub async fn all(&self) -> anyhow::Result<Vec<Fact>> {
-        self.read(ALL).await
+        read(self.client.query(ALL)).await
     }
 
-    async fn read(&self, sql: &str) -> anyhow::Result<Vec<Fact>> {
-        let query = self.client.query(sql).param("rows_max", FACTS_MAX + 1);
-        let rows = query.fetch_all::<FactRow>().await.context("cannot read the API keys")?;
-        // Some of them would be no good: a revocation could be missing.
-        ensure!(rows.len() as u64 <= FACTS_MAX, "there are more than {FACTS_MAX} facts about API keys");
-        Ok(rows.into_iter().filter_map(FactRow::into_fact).collect())
+    /// What is known of the key `id`, however many others there are.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer or answers with something else, or there are too many facts.
+    pub async fn one(&self, id: &str) -> anyhow::Result<Vec<Fact>> {
+        read(self.client.query(ONE).param("key_id", id)).await
     }
 
     /// Adds a fact. When this returns, it is on the server's disk.
@@ -94,6 +102,14 @@ impl KeyTable {
         insert.write(&FactRow::from(fact)).await.context("cannot write to the API keys")?;
         insert.end().await.context("cannot write to the API keys")
     }
+}
+
+async fn read(query: Query) -> anyhow::Result<Vec<Fact>> {
+    let rows =
+        query.param("rows_max", FACTS_MAX + 1).fetch_all::<FactRow>().await.context("cannot read the API keys")?;
+    // Some of them would be no good: a revocation could be missing.
+    ensure!(rows.len() as u64 <= FACTS_MAX, "there are more than {FACTS_MAX} facts about API keys");
+    Ok(rows.into_iter().filter_map(FactRow::into_fact).collect())
 }
 
 impl FactRow {

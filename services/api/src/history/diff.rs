@@ -26,21 +26,25 @@ impl Enquiry for DiffBetween {
     async fn answer(self, turn: &Turn) -> Result<Self::Answer, Error> {
         let Self { team, moments, segment, told } = self;
         let question = Question { segment, ..Question::default() };
-        let (from, to) = tokio::try_join!(
-            ranking(turn, &team, moments.from, &question, told),
-            ranking(turn, &team, moments.to, &question, told),
-        )?;
-        let rankings = Ends { from, to };
         let segment = question.segment.as_deref();
         let ends = Ends { from: moments.from.computed(), to: moments.to.computed() };
-        let comparison = turn.store.comparison(&team, segment, ends).await.map_err(|error| Error::history(&error))?;
+        let compared =
+            async { turn.store.comparison(&team, segment, ends).await.map_err(|error| Error::history(&error)) };
+        let (from, to, comparison) = tokio::try_join!(
+            ranking(turn, &team, moments.from, &question, told),
+            ranking(turn, &team, moments.to, &question, told),
+            compared,
+        )?;
+        let rankings = Ends { from, to };
         let scopes = Ends::of(|end| {
             let Moment { as_of, data_through } = *moments.at(end);
             Scope { team: &team, segment, as_of, data_through }
         });
         // A second or so for the largest teams, which must not hold up other requests.
+        let turn = turn.hold();
         let (comparison, found) = tokio::task::spawn_blocking(move || {
             let found = diff(&comparison);
+            drop(turn);
             (comparison, found)
         })
         .await

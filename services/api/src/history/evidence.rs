@@ -12,7 +12,13 @@ use wire::{
 };
 
 use super::{Enquiry, Moment, Turn};
-use crate::{error::Error, parameters::ranking::Question, published::Published, shown, withheld::Told};
+use crate::{
+    error::Error,
+    parameters::ranking::Question,
+    published::Published,
+    shown,
+    withheld::{ACCOUNTS_SHOWN_MIN, Told},
+};
 
 /// So many of the latest requests are shown.
 const REQUESTS_MAX: u32 = 20;
@@ -76,7 +82,7 @@ impl Enquiry for EvidenceOf {
         }
         let window_days = assumptions.parameters.activity_window_days;
         let within = match shown::may_lie_within(&found, told) {
-            true => turn.store.segments_within(&team, at, window_days).await.map_err(away)?,
+            true => turn.store.segments_within(&team, at, window_days, ACCOUNTS_SHOWN_MIN).await.map_err(away)?,
             false => Vec::new(),
         };
         let place = place(ranking, &found.feature);

@@ -28,7 +28,7 @@ use std::{
 
 use futures::FutureExt as _;
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
 pub(crate) use self::{
@@ -39,7 +39,7 @@ pub(crate) use self::{
     portfolio::PortfolioAt,
     ranking::RankingAt,
     sight::{Basis, Moment, Sight},
-    snapshot::SnapshotOf,
+    snapshot::{PublishedSince, SnapshotOf},
     turns::Turn,
 };
 use self::{
@@ -71,7 +71,6 @@ pub struct History {
 }
 
 struct Shared {
-    store: ::store::Store,
     look: Look,
     flights: Flights<Result<Answered, Error>>,
     kept: Kept,
@@ -110,7 +109,6 @@ impl History {
         kept.observe();
         Self {
             shared: Arc::new(Shared {
-                store: store.clone(),
                 look: Look::new(store.clone()),
                 flights: Flights::default(),
                 kept,
@@ -124,6 +122,10 @@ impl History {
 
     /// How far the data reach and what has changed in them: as it is now, or was a moment ago.
     pub(crate) async fn look(&self) -> Result<Arc<Sight>, Error> {
+        if let Some(sight) = self.shared.look.recent() {
+            return Ok(sight);
+        }
+        let _asker = self.asker()?;
         self.shared.look.look().await
     }
 
@@ -135,7 +137,7 @@ impl History {
             shared.metrics.came(E::NAME, Came::Kept);
             return typed(answer);
         }
-        let _asker = shared.askers.try_acquire().map_err(|_| Error::Overloaded)?;
+        let _asker = self.asker()?;
         let boarded = shared.flights.board(
             &key,
             || shared.kept.get(&key).map(Ok),
@@ -158,14 +160,15 @@ impl History {
         typed(answer?)
     }
 
-    /// What is stored, where no turn is needed: a look-up by key.
-    pub(crate) fn store(&self) -> &::store::Store {
-        &self.shared.store
-    }
-
     /// The right to ask ClickHouse what is neither kept nor shared.
     pub(crate) async fn turn(&self) -> Result<Turn, Error> {
+        let _asker = self.asker()?;
         self.shared.turns.take(self.shared.ends()).await
+    }
+
+    /// The right to wait for ClickHouse, which not all requests may do at once.
+    fn asker(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.shared.askers.try_acquire().map_err(|_| Error::Overloaded)
     }
 }
 

@@ -104,17 +104,16 @@ impl Look {
         Self { store, seen: Arc::default(), flights: Flights::default() }
     }
 
+    /// What was seen a moment ago, if anything was.
+    pub(super) fn recent(&self) -> Option<Arc<Sight>> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.as_ref().filter(|seen| seen.at.elapsed() < SIGHT_MAX).map(|seen| Arc::clone(&seen.sight))
+    }
+
     /// What is seen now, or was a moment ago.
     pub(super) async fn look(&self) -> Result<Arc<Sight>, Error> {
-        let recent = || {
-            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.as_ref().filter(|seen| seen.at.elapsed() < SIGHT_MAX).map(|seen| Arc::clone(&seen.sight))
-        };
-        if let Some(sight) = recent() {
-            return Ok(sight);
-        }
         let depart = || look(self.store.clone(), Arc::clone(&self.seen)).boxed();
-        match self.flights.board("", || recent().map(Ok), depart) {
+        match self.flights.board("", || self.recent().map(Ok), depart) {
             Boarded::Landed(sight) => sight,
             Boarded::Joined(looking) | Boarded::First(looking) => looking.await,
         }

@@ -18,7 +18,14 @@ pub(super) struct Turns {
 pub(crate) struct Turn {
     /// What may be read; nothing of it later than when the turn ends.
     pub(crate) store: ::store::Store,
-    _permit: OwnedSemaphorePermit,
+    permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl Turn {
+    /// For work that goes on when whoever asked for it has left: it is a part of the turn, and the next one waits for it.
+    pub(super) fn hold(&self) -> Arc<OwnedSemaphorePermit> {
+        Arc::clone(&self.permit)
+    }
 }
 
 impl Turns {
@@ -42,7 +49,7 @@ impl Turns {
                 Arc::clone(&self.at_once).acquire_owned().await.map_err(Error::internal)?
             }
         };
-        Ok(Turn { store: self.store.until(ends), _permit: permit })
+        Ok(Turn { store: self.store.until(ends), permit: Arc::new(permit) })
     }
 }
 

@@ -133,6 +133,7 @@ impl IntoResponses for OfSnapshot {
             wrong("as_of", "is not a parameter of this path; there are limit and cursor"),
             unknown_team(),
             snapshot,
+            Error::TooCostly { what: "rows to read", max: BOUNDS.rows_read_max },
             not_acceptable(),
         ]))
     }

@@ -5,13 +5,13 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use domain::{ids::TeamId, time::Timestamp};
 use tokio::{sync::Mutex, time::timeout};
 
 use super::NOTHING_SEEN;
 use crate::{
-    history::History,
+    error::Error,
+    history::{Basis, History, PublishedSince, SnapshotOf},
     published::{self, Published},
     store::{Store, following::Place},
 };
@@ -54,28 +54,30 @@ pub(super) async fn after(store: &Store, history: &History, turn: &Mutex<()>, te
         if let Some(place) = store.place(team, last) {
             return Ok(Resume::Follow(place, NOTHING_SEEN));
         }
-        let snapshots = history.store().snapshots_since(team, since, RESUMED_MAX + 2).await?;
-        Ok(plan(store, team, last, since, snapshots))
+        let newest = store.current(team.as_str()).map(|current| current.snapshot().to_owned());
+        let published = PublishedSince { team: team.clone(), since, snapshots_max: RESUMED_MAX + 2, newest };
+        let snapshots = history.ask(Basis::Fixed, published).await?;
+        Ok::<_, Error>(plan(store, team, last, since, &snapshots))
     };
-    let looked_up = timeout(RESUMING_MAX, looked_up).await.context("it took too long").and_then(|resume| resume);
+    let looked_up = timeout(RESUMING_MAX, looked_up).await.unwrap_or(Err(Error::TooSlow));
     looked_up.unwrap_or_else(|error| {
-        tracing::warn!(error = format!("{error:#}"), "a stream could not be resumed and starts again");
+        tracing::warn!(%error, "a stream could not be resumed and starts again");
         Resume::Reset
     })
 }
 
-/// `snapshots` are the first that were published at `since` or later.
-fn plan(store: &Store, team: &TeamId, last: &str, since: Timestamp, snapshots: Vec<(Timestamp, String)>) -> Resume {
+/// `snapshots` are the first that were published at `since` or later, with their instants in Unix microseconds.
+fn plan(store: &Store, team: &TeamId, last: &str, since: Timestamp, snapshots: &[(i64, String)]) -> Resume {
     let all = snapshots.len() <= RESUMED_MAX + 1;
-    let mut later = snapshots.into_iter().skip_while(|(_, snapshot)| snapshot != last);
+    let mut later = snapshots.iter().skip_while(|(_, snapshot)| snapshot != last);
     // Nobody here ever told of it.
     if later.next().is_none() {
         return Resume::Reset;
     }
     let mut rest = VecDeque::new();
     for (as_of, snapshot) in later {
-        let held = store.place(team, &snapshot);
-        rest.push_back((as_of, snapshot));
+        let held = store.place(team, snapshot);
+        rest.push_back((Timestamp(*as_of), snapshot.clone()));
         if let Some(then) = held {
             let run: Vec<&str> = std::iter::once(last).chain(rest.iter().map(|(_, id)| id.as_str())).collect();
             store.vouch(team, &run);
@@ -93,20 +95,24 @@ fn plan(store: &Store, team: &TeamId, last: &str, since: Timestamp, snapshots: V
     }
 }
 
-/// The next one to tell of.
+/// The next one to tell of. Thousands may want the same one: they come one by one, and what the first one reads is kept for the rest.
 pub(super) async fn next(
     store: &Store,
     history: &History,
+    turn: &Mutex<()>,
     team: &TeamId,
     older: &mut Older,
-) -> anyhow::Result<Option<Arc<Published>>> {
+) -> Result<Option<Arc<Published>>, Error> {
     let Some((as_of, snapshot)) = older.rest.pop_front() else { return Ok(None) };
     if let Some(held) = store.snapshot(team.as_str(), &snapshot) {
         return Ok(Some(held));
     }
-    let document = history.store().snapshot(team, as_of, &snapshot).await?.context("a snapshot is gone")?;
-    let ranking = serde_json::from_str(&document).context("a snapshot is not a ranking")?;
-    Ok(Some(Arc::new(Published::new(ranking).context("a snapshot cannot be answered from")?)))
+    let ranking = {
+        let _turn = turn.lock().await;
+        history.ask(Basis::Fixed, SnapshotOf { team: team.clone(), as_of, snapshot }).await?
+    };
+    let published = Published::new(wire::ranking::Ranking::clone(&ranking)).map_err(Error::internal)?;
+    Ok(Some(Arc::new(published)))
 }
 
 #[cfg(test)]
@@ -148,8 +154,9 @@ mod tests {
     /// The plan of a reader who saw that of second `last`, where ClickHouse has those of `stored`.
     fn planned(store: &Store, last: usize, stored: impl IntoIterator<Item = usize>) -> Resume {
         let (since, last) = at(last);
-        let stored = stored.into_iter().map(at).filter(|(as_of, _)| *as_of >= since).take(RESUMED_MAX + 2).collect();
-        plan(store, &team(), &last, since, stored)
+        let stored = stored.into_iter().map(at).filter(|(as_of, _)| *as_of >= since).take(RESUMED_MAX + 2);
+        let stored: Vec<_> = stored.map(|(as_of, snapshot)| (as_of.0, snapshot)).collect();
+        plan(store, &team(), &last, since, &stored)
     }
 
     #[test]

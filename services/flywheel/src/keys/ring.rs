@@ -39,8 +39,10 @@ impl Ring {
         if !key::is_id(id) {
             bail!("takes the id of a key, the 16 digits between fw_ and the next _; `flywheel keys list` shows it");
         }
-        let found = self.all().await?.into_iter().find(|key| key.id == id);
-        found.with_context(|| format!("there is no key {id}; `flywheel keys list` shows those there are"))
+        let facts = within(self.table.one(id)).await?;
+        facts::keys(facts)
+            .remove(id)
+            .with_context(|| format!("there is no key {id}; `flywheel keys list` shows those there are"))
     }
 
     /// Adds a fact. When this returns, it is on the server's disk.

@@ -93,7 +93,7 @@ async fn assert_evidence(
     let features = (0..8).map(|number| FeatureId::parse(&format!("feature-{number}")).expect("an id"));
     let all = tally(&facts, None);
     let window_days = assumptions.parameters.activity_window_days;
-    let inside = store.segments_within(team, as_of, window_days).await.expect("segments");
+    let inside = store.segments_within(team, as_of, window_days, 1).await.expect("segments");
     assert_eq!(inside, within(&facts), "{team} as of {as_of}");
     for feature in features {
         let what = format!("{team}/{feature} as of {as_of}");
