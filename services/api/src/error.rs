@@ -162,6 +162,14 @@ pub enum Error {
     /// Too many streams at once.
     #[error("too many streams are open; try again in a second, or ask for the ranking instead")]
     TooManyStreams,
+    /// Too many streams of one key, or of one bearer of tokens.
+    #[error(
+        "{streams_max} streams are open with this key, as many as may be; close one, or ask for the ranking instead"
+    )]
+    TooManyStreamsOfKey {
+        /// So many may be open at once.
+        streams_max: usize,
+    },
     /// The answer took too long.
     #[error("no answer was ready within {ms_max} ms")]
     Timeout {
@@ -223,6 +231,9 @@ impl Error {
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
             Self::NotAcceptable { .. } => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),
             Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", "Too many streams"),
+            Self::TooManyStreamsOfKey { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-streams-of-key", "Too many streams of this key")
+            }
             Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "timeout", "Timed out"),
             Self::TooSlow => (StatusCode::GATEWAY_TIMEOUT, "timeout", "Timed out"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
@@ -273,7 +284,7 @@ impl IntoResponse for Error {
             Self::TooManyWrongKeys { wait_s } => {
                 headers.insert(RETRY_AFTER, wait_s.into());
             }
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+            _ if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

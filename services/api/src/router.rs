@@ -109,7 +109,7 @@ fn operators() -> OpenApiRouter<AppState> {
 
 /// The whole API as a service.
 pub fn router(state: AppState, config: &ApiConfig) -> Router {
-    let streams = Streams::new(config.streams_max, state.stopping.clone());
+    let streams = Streams::new(config.streams_max, config.access.key_streams_max, state.stopping.clone());
     let state = state.with(|parts| parts.streams = streams);
     let [(open, _), (readers, _), (operators, _)] =
         [open(), readers(), operators()].map(OpenApiRouter::split_for_parts);
@@ -147,7 +147,8 @@ impl AppState {
     /// reports `health`.
     pub fn new(store: Arc<Store>, history: History, access: Access, health: Health) -> Self {
         let stopping = CancellationToken::new();
-        let streams = Streams::new(ApiConfig::default().streams_max, stopping.clone());
+        let config = ApiConfig::default();
+        let streams = Streams::new(config.streams_max, config.access.key_streams_max, stopping.clone());
         let openapi = openapi();
         let docs = Docs::of(&openapi);
         let (openapi, tokens, audit) = (Bytes::from(openapi), Tokens::default(), Audit::default());

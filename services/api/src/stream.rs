@@ -5,6 +5,7 @@
 
 pub(crate) mod event;
 mod resume;
+mod share;
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +30,7 @@ use crate::{
 };
 use event::{KEEP_ALIVE, REMOVED, RETRY, STOPPING};
 use resume::{Older, Resume};
+use share::{Share, Shares};
 
 /// A stream that has nothing to tell says so after this long: what lies between would close it otherwise.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
@@ -37,6 +39,7 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub(crate) struct Streams {
     permits: Arc<Semaphore>,
+    shares: Arc<Shares>,
     metrics: Arc<StreamMetrics>,
     /// Who looks up snapshots that are no longer held waits for this: after an interruption many ask for the same ones, and what the
     /// first one reads is kept for the others.
@@ -45,10 +48,11 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Up to `streams_max` streams, which end when `stopping` is cancelled.
-    pub(crate) fn new(streams_max: usize, stopping: CancellationToken) -> Self {
+    /// Up to `streams_max` streams, `each_max` of a key, which end when `stopping` is cancelled.
+    pub(crate) fn new(streams_max: usize, each_max: usize, stopping: CancellationToken) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(streams_max.min(Semaphore::MAX_PERMITS))),
+            shares: Shares::new(each_max),
             metrics: Arc::new(StreamMetrics::new()),
             resuming: Arc::default(),
             stopping,
@@ -65,6 +69,7 @@ impl Streams {
         last: Option<String>,
         admission: Admission,
     ) -> Result<Body, Error> {
+        let share = self.shares.take(admission.key_id())?;
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::TooManyStreams)?;
         let unknown = || Error::UnknownTeam { team: team.to_string() };
         // Before anything is looked up, so that nothing is missed between.
@@ -80,6 +85,7 @@ impl Streams {
             phase: Phase::Opening(last),
             then: None,
             _permit: permit,
+            _share: share,
         };
         let chunks = futures::stream::unfold(stream, async |mut stream| {
             let chunk = stream.next().await?;
@@ -102,6 +108,7 @@ struct Stream {
     /// The second piece of what was begun.
     then: Option<Bytes>,
     _permit: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 /// What a stream does next.

@@ -182,6 +182,7 @@ async fn start_api(program: &Path, site: &Site, otlp: &str, env: &[(&str, &str)]
         // It is not the limit that is measured; it is kept all the same.
         ("FLYWHEEL_API_KEY_REQUESTS_PER_S_MAX", "1000000"),
         ("FLYWHEEL_API_KEY_REQUESTS_BURST_MAX", "1000000"),
+        ("FLYWHEEL_API_KEY_STREAMS_MAX", "1000000"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", otlp),
         ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
         ("OTEL_TRACES_SAMPLER_ARG", SAMPLED),

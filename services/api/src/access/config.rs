@@ -30,6 +30,9 @@ pub struct AccessConfig {
     /// A key that has rested may send so many requests at once.
     #[arg(id = "api_key_requests_burst_max", long = "api-key-requests-burst-max", env = "FLYWHEEL_API_KEY_REQUESTS_BURST_MAX", default_value_t = AccessConfig::default().key_requests_burst_max)]
     pub key_requests_burst_max: u32,
+    /// A key, or the bearer of a token, may have so many streams open; more get a 429.
+    #[arg(id = "api_key_streams_max", long = "api-key-streams-max", env = "FLYWHEEL_API_KEY_STREAMS_MAX", default_value_t = AccessConfig::default().key_streams_max)]
+    pub key_streams_max: usize,
     /// An address may send so many wrong keys in a minute; then it gets a 429 instead of a look at the key.
     #[arg(id = "api_wrong_keys_per_min_max", long = "api-wrong-keys-per-min-max", env = "FLYWHEEL_API_WRONG_KEYS_PER_MIN_MAX", default_value_t = AccessConfig::default().wrong_keys_per_min_max)]
     pub wrong_keys_per_min_max: u32,
@@ -47,6 +50,7 @@ impl Default for AccessConfig {
             keys_refresh_ms: 1_000,
             key_requests_per_s_max: 100,
             key_requests_burst_max: 500,
+            key_streams_max: 2_048,
             wrong_keys_per_min_max: 10,
         }
     }
@@ -63,6 +67,7 @@ impl AccessConfig {
             ("--api-keys-refresh-ms", self.keys_refresh_ms == 0),
             ("--api-key-requests-per-s-max", self.key_requests_per_s_max == 0),
             ("--api-key-requests-burst-max", self.key_requests_burst_max == 0),
+            ("--api-key-streams-max", self.key_streams_max == 0),
             ("--api-wrong-keys-per-min-max", self.wrong_keys_per_min_max == 0),
         ];
         for (flag, zero) in limits {

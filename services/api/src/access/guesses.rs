@@ -43,6 +43,11 @@ impl<'a> Guess<'a> {
     pub(crate) fn new(from: Option<IpAddr>, at: Option<&'a str>) -> Self {
         Self { from: from.map(network), at }
     }
+
+    /// Whether the key exists that it is a guess at.
+    pub(crate) fn is_at_a_key(&self) -> bool {
+        self.at.is_some()
+    }
 }
 
 impl Guesses {

@@ -44,7 +44,7 @@ pub use oidc::OidcConfig;
 pub use principal::Principal;
 use ring::{HeldKey, Ring, unix_ms};
 pub use scope::Scope;
-use seal::Seal;
+use seal::{Digest, Seal};
 use table::KeyTable;
 
 use crate::{ApiConfig, error::Error};
@@ -62,7 +62,9 @@ struct Inner {
     seal: Option<Seal>,
     ring: Arc<Ring>,
     refresh: Duration,
+    /// At keys that exist, apart from all others: however many addresses make keys up, they bar nobody who has one.
     guesses: Guesses,
+    made_up: Guesses,
     bearers: Bearers,
     requests_per_s_max: u32,
     metrics: AccessMetrics,
@@ -83,6 +85,7 @@ impl Access {
             ring,
             refresh: Duration::from_millis(config.access.keys_refresh_ms),
             guesses: Guesses::new(config.access.wrong_keys_per_min_max),
+            made_up: Guesses::new(config.access.wrong_keys_per_min_max),
             bearers: Bearers::new(&config.access),
             requests_per_s_max: config.access.key_requests_per_s_max,
             metrics: AccessMetrics::new(),
@@ -133,9 +136,11 @@ impl Access {
         self.counted(identified)
     }
 
-    /// For an answer that goes on: whether who was let in still is.
-    pub(crate) fn admit(&self, principal: Principal) -> Admission {
-        Admission { access: self.clone(), principal }
+    /// For an answer that goes on: whether who was let in with these headers still is.
+    pub(crate) fn admit(&self, principal: Principal, headers: &HeaderMap) -> Admission {
+        let key = headers.get(AUTHORIZATION).and_then(bearer).and_then(KeyText::parse);
+        let secret = key.zip(self.0.seal.as_ref()).map(|(key, seal)| seal.digest(key));
+        Admission { access: self.clone(), principal, secret }
     }
 
     fn holder(&self, sent: &HeaderValue, peer: Option<IpAddr>) -> Result<Principal, (Refusal, Error)> {
@@ -147,19 +152,13 @@ impl Access {
         }
         let held = self.0.ring.find(key.id());
         let guess = Guess::new(peer, held.as_ref().map(|_| key.id()));
-        if let Some(wait) = self.0.guesses.barred(guess) {
+        if let Some(wait) = self.guesses(guess).barred(guess) {
             return Err((Refusal::Barred, Error::TooManyWrongKeys { wait_s: whole_s(wait) }));
         }
         // Made for an unknown key too, which then takes no less time than a known one.
         let digest = seal.digest(key);
         let now_ms = unix_ms();
-        let good = |held: &Arc<HeldKey>| {
-            // All of them, so that the time tells nothing of which one was right.
-            let matches =
-                held.secrets.iter().filter(|secret| secret.digest.is(&digest) & secret.stands(now_ms)).count();
-            matches > 0 && held.stands(now_ms)
-        };
-        let Some(held) = held.filter(good) else {
+        let Some(held) = held.filter(|held| held.knows(&digest, now_ms)) else {
             return self.wrong_key(guess);
         };
         match held.pace.take() {
@@ -178,11 +177,15 @@ impl Access {
     }
 
     fn wrong(&self, guess: Guess<'_>, refused: (Refusal, Error)) -> Result<Principal, (Refusal, Error)> {
-        if let Some(wait) = self.0.guesses.barred(guess) {
+        if let Some(wait) = self.guesses(guess).barred(guess) {
             return Err((Refusal::Barred, Error::TooManyWrongKeys { wait_s: whole_s(wait) }));
         }
-        self.0.guesses.wrong(guess);
+        self.guesses(guess).wrong(guess);
         Err(refused)
+    }
+
+    fn guesses(&self, guess: Guess<'_>) -> &Guesses {
+        if guess.is_at_a_key() { &self.0.guesses } else { &self.0.made_up }
     }
 
     fn counted(&self, identified: Result<Principal, (Refusal, Error)>) -> Result<Principal, Error> {
@@ -198,16 +201,25 @@ impl Access {
 pub(crate) struct Admission {
     access: Access,
     principal: Principal,
+    /// Of the key that they showed: it may get another secret while the answer goes on.
+    secret: Option<Digest>,
 }
 
 impl Admission {
-    /// Whether their key or token is still good.
+    /// The id of their key; none of somebody without one.
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        self.principal.key_id()
+    }
+
+    /// Whether the key, with the secret that was shown, or the token is still good.
     pub(crate) fn stands(&self) -> bool {
         if let Some(until_s) = self.principal.until_s() {
             return i64::try_from(until_s).is_ok_and(|until_s| unix_ms().div_euclid(1_000) < until_s);
         }
-        let key = self.principal.key_id().map(|id| self.access.0.ring.find(id));
-        key.is_none_or(|held| held.is_some_and(|held| held.stands(unix_ms())))
+        let Some(id) = self.principal.key_id() else { return true };
+        let now_ms = unix_ms();
+        let good = |held: &HeldKey| self.secret.is_some_and(|secret| held.knows(&secret, now_ms));
+        self.access.0.ring.find(id).is_some_and(|held| good(&held))
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     config::AccessConfig,
     facts::{Key, Sealed},
     pace::Pace,
+    seal::Digest,
 };
 
 /// Every key that may be good for something. A request finds its key without waiting for anybody but the one that replaces them all.
@@ -96,6 +97,13 @@ impl Ring {
 }
 
 impl HeldKey {
+    /// Whether it is good at this instant, in Unix milliseconds, with the secret that hashes to this.
+    pub(crate) fn knows(&self, digest: &Digest, now_ms: i64) -> bool {
+        // All of them, so that the time tells nothing of which one was right.
+        let matches = self.secrets.iter().filter(|secret| secret.digest.is(digest) & secret.stands(now_ms)).count();
+        matches > 0 && self.stands(now_ms)
+    }
+
     /// Whether it has not expired.
     pub(crate) fn stands(&self, now_ms: i64) -> bool {
         self.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms)
@@ -111,7 +119,6 @@ pub(crate) fn unix_ms() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::seal::Digest;
 
     fn key(id: &str, created_ms: i64) -> Key {
         Key {

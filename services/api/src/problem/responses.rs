@@ -9,7 +9,7 @@ use utoipa::{
 
 use super::Problem;
 use crate::{
-    access::scope::EVIDENCE,
+    access::{AccessConfig, scope::EVIDENCE},
     error::{Error, ParameterError, Withheld},
     history::BOUNDS,
     withheld::ACCOUNTS_SHOWN_MIN,
@@ -84,7 +84,8 @@ impl IntoResponses for OfStream {
     fn responses() -> Responses {
         let unknown = wrong("limit", "is not a parameter of this path; there are none here");
         let not_acceptable = Error::NotAcceptable { types: "text/event-stream" };
-        let errors = [Error::Loading, unknown, unknown_team(), not_acceptable, Error::TooManyStreams];
+        let of_key = Error::TooManyStreamsOfKey { streams_max: AccessConfig::default().key_streams_max };
+        let errors = [Error::Loading, unknown, unknown_team(), not_acceptable, Error::TooManyStreams, of_key];
         describe(always().into_iter().chain(errors))
     }
 }

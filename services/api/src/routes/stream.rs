@@ -57,7 +57,7 @@ pub(crate) async fn of_rankings(
     let last = headers.get(LAST_EVENT_ID).filter(|last| !last.is_empty());
     // What no snapshot can be called is one that is not known here.
     let last = last.map(|last| last.to_str().ok().filter(|last| is_snapshot(last)).unwrap_or_default().to_owned());
-    let admission = state.access.admit(principal);
+    let admission = state.access.admit(principal, &headers);
     let body = state.streams.open(&state.store, &state.history, team, last, admission)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
