@@ -60,6 +60,7 @@ async fn every_answer_is_described_with_an_example() {
         "too-costly",
         "too-many-requests",
         "too-many-streams",
+        "too-many-streams-of-key",
         "too-many-wrong-keys",
         "too-much",
         "unauthenticated",

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::keys::{TestKey, guarded, sealed};
 use crate::support::{Api, ranking};
 
+const STREAM: &str = "/v1/teams/dynamodb/rankings/stream";
 const RANKING: &str = "/v1/teams/dynamodb/rankings";
 
 async fn get(api: &Api, path: &str, authorization: &str) -> Response {
@@ -176,23 +177,36 @@ async fn before_the_keys_are_read_nobody_is_told_that_theirs_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_stream_tells_nothing_after_its_key_was_revoked() {
-    let key = TestKey::new(&["rankings:read:dynamodb"]);
-    let api = guarded(sealed(), &[&key]).await;
-    let mut stream = get(&api, "/v1/teams/dynamodb/rankings/stream", &key.bearer()).await;
-    let mut told = String::new();
-    while !told.contains("id: s1") {
-        told.push_str(std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
-    }
-    api.access.hold(key.revoked().facts);
-    api.publish(ranking("dynamodb", "s2", "2026-01-01T12:00:01Z", 3, 1));
-    let rest = async {
-        let mut rest = String::new();
-        while let Some(chunk) = stream.chunk().await.unwrap() {
-            rest.push_str(std::str::from_utf8(&chunk).unwrap());
+async fn a_stream_tells_nothing_after_its_key_was_revoked_or_has_got_another_secret() {
+    let ends: [fn(TestKey) -> TestKey; 2] = [TestKey::revoked, |key| key.rotated(0)];
+    for end in ends {
+        let key = TestKey::new(&["rankings:read:dynamodb"]);
+        let api = guarded(sealed(), &[&key]).await;
+        let mut stream = get(&api, STREAM, &key.bearer()).await;
+        let mut told = String::new();
+        while !told.contains("id: s1") {
+            told.push_str(std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
         }
-        rest
-    };
-    let rest = tokio::time::timeout(std::time::Duration::from_secs(10), rest).await.expect("the stream ends");
-    assert!(!rest.contains("s2"), "{rest}");
+        api.access.hold(end(key).facts);
+        api.publish(ranking("dynamodb", "s2", "2026-01-01T12:00:01Z", 3, 1));
+        let rest = async {
+            let mut rest = String::new();
+            while let Some(chunk) = stream.chunk().await.unwrap() {
+                rest.push_str(std::str::from_utf8(&chunk).unwrap());
+            }
+            rest
+        };
+        let rest = tokio::time::timeout(std::time::Duration::from_secs(10), rest).await.expect("the stream ends");
+        assert!(!rest.contains("s2"), "{rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_has_a_share_of_the_streams_and_leaves_the_others_theirs() {
+    let (greedy, other) = (TestKey::new(&["rankings:read:*"]), TestKey::new(&["rankings:read:*"]));
+    let api = guarded(AccessConfig { key_streams_max: 2, ..sealed() }, &[&greedy, &other]).await;
+    let _open = [get(&api, STREAM, &greedy.bearer()).await, get(&api, STREAM, &greedy.bearer()).await];
+    assert_eq!(refused(&api, STREAM, &greedy.bearer()).await, (429, "too-many-streams-of-key".to_owned()));
+    assert_eq!(get(&api, STREAM, &greedy.bearer()).await.headers()["retry-after"], "1");
+    assert_eq!(get(&api, STREAM, &other.bearer()).await.status(), StatusCode::OK);
 }
