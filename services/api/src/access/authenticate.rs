@@ -50,7 +50,7 @@ pub(crate) async fn admin(
     if !principal.is_admin() {
         // Dead letters are all that operators are told here.
         state.audit.refused(occasion.entry(Action::ReadDeadLetters, None, Outcome::Refused)).await;
-        return Err(Error::Forbidden { scope: ADMIN });
+        return Err(principal.lacks(ADMIN));
     }
     Ok(next.run(request).await)
 }

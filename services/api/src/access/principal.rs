@@ -86,6 +86,14 @@ impl Principal {
         self.0.admin
     }
 
+    /// Why they are refused what takes this scope: somebody without a key has to show one first.
+    pub(crate) fn lacks(&self, scope: &'static str) -> Error {
+        match self.key_id() {
+            Some(_) => Error::Forbidden { scope },
+            None => Error::Unauthenticated,
+        }
+    }
+
     /// The Unix second at which what they showed ends, where it says so itself.
     #[must_use]
     pub fn until_s(&self) -> Option<u64> {
@@ -111,6 +119,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::scope::ADMIN;
 
     #[test]
     fn each_right_has_to_be_given() {
@@ -127,5 +136,7 @@ mod tests {
         let anonymous = Principal::anonymous();
         assert!(anonymous.may_read(&team("a")) && !anonymous.may_see_evidence() && !anonymous.is_admin());
         assert_eq!((anonymous.key_id(), anonymous.teams()), (None, None));
+        assert!(matches!(anonymous.lacks(ADMIN), Error::Unauthenticated));
+        assert!(matches!(of_one.lacks(ADMIN), Error::Forbidden { scope: "admin" }));
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn evidence(
 ) -> Result<Response, Error> {
     if query.texts && !principal.may_see_evidence() {
         state.audit.refused(occasion.entry(Action::ReadTexts, Some(&team), Outcome::Refused)).await;
-        return Err(Error::Forbidden { scope: EVIDENCE });
+        return Err(principal.lacks(EVIDENCE));
     }
     let published = state.team(&team)?;
     let sight = state.history.look().await?;

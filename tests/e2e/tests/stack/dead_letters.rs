@@ -85,7 +85,7 @@ async fn every_malformed_example_becomes_a_dead_letter_and_every_valid_one_a_row
     assert_eq!(counted, invalid.len() as f64, "the metric counts every dead letter");
     assert_listed(&stack, invalid.len()).await;
     let (status, problem) = flywheel.get("/v1/dead-letters").await;
-    assert_eq!((status, problem["type"].as_str()), (403, Some("urn:flywheel:problem:forbidden")), "{problem}");
+    assert_eq!((status, problem["type"].as_str()), (401, Some("urn:flywheel:problem:unauthenticated")), "{problem}");
 }
 
 /// With the API's rights all are read, page by page and each once, also where one reason is asked for.
