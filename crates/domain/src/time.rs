@@ -51,6 +51,14 @@ impl Timestamp {
         Self(self.0.saturating_sub(days_to_micros(days)))
     }
 
+    /// The first day (UTC) of the month that it lies in, in days since 1970.
+    #[must_use]
+    pub fn month(self) -> i64 {
+        let day = self.0.div_euclid(MICROS_PER_DAY);
+        let (_, _, day_of_month) = civil_from_days(day);
+        day + 1 - day_of_month
+    }
+
     /// Microseconds from `earlier` to this instant; negative if it is later.
     #[must_use]
     pub fn micros_since(self, earlier: Self) -> i64 {
@@ -239,6 +247,19 @@ mod tests {
             " 2026-01-02T03:04:05Z",
         ] {
             assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_month_begins_with_its_first_day() {
+        for (time, month) in [
+            ("2024-02-29T23:59:59.999999Z", "2024-02-01T00:00:00Z"),
+            ("2024-03-01T00:00:00Z", "2024-03-01T00:00:00Z"),
+            ("2026-01-31T12:00:00Z", "2026-01-01T00:00:00Z"),
+            ("1969-12-31T23:59:59Z", "1969-12-01T00:00:00Z"),
+        ] {
+            let began = Timestamp::parse_rfc3339(time).map(|time| Timestamp(time.month() * MICROS_PER_DAY));
+            assert_eq!(began, Timestamp::parse_rfc3339(month), "{time}");
         }
     }
 

@@ -16,9 +16,7 @@ impl Store {
                 (
                     SELECT team FROM teams
                     UNION ALL SELECT DISTINCT team FROM features
-                    UNION ALL SELECT DISTINCT team FROM requests
-                    UNION ALL SELECT DISTINCT team FROM usage_months
-                    UNION ALL SELECT DISTINCT team FROM needs
+                    UNION ALL SELECT DISTINCT team FROM active_months
                 )",
         );
         let teams = self.within(async { query.fetch_all::<String>().await.context("cannot read the teams") }).await?;

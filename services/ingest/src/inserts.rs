@@ -8,9 +8,10 @@ use domain::ids::{Offset, Partition};
 
 use crate::{
     schema::{
-        Accounts, DeadLetters, Features, Needs, Placed, Repeats, RequestTexts, Requests, Table, TeamChanges, Teams,
-        Usage, UsageDays,
+        Accounts, ActiveMonths, DeadLetters, Features, Needs, Placed, Repeats, RequestTexts, Requests, Table,
+        TeamChanges, Teams, Usage, UsageDays,
     },
+    spans::{Gathered, Spans},
     tables::{Tables, There},
 };
 
@@ -51,13 +52,14 @@ pub(crate) enum Deduplication {
 
 /// The inserts of all `parts`, one block for each table, in the order in which they must be sent.
 ///
-/// What a reader finds through another row, and what no look asks for, is written before it: days and texts, then the rows.
+/// What a reader finds through another row, and what no look asks for, is written before it: days, months and texts, then the rows.
 pub(crate) fn inserts(parts: &[Part<'_>]) -> Vec<Insert> {
     // Owners of different partitions may share a token, and only one of them has its texts then: a look that does not know
     // which requests have a text would not see it.
     let texts = parts.iter().map(|part| placed::<RequestTexts>(parts, Deduplication::Part(part.partition)));
     let group = Deduplication::Group;
-    std::iter::once(days(parts))
+    [days(parts), months(parts)]
+        .into_iter()
         .chain(texts)
         .chain([
             placed::<Requests>(parts, group),
@@ -116,13 +118,27 @@ impl Insert {
     }
 }
 
-/// The days of all parts, whether their rows are there or not.
+/// The days of usage of all parts, whether their rows are there or not.
 fn days(parts: &[Part<'_>]) -> Option<Insert> {
-    let rows = parts.iter().map(|part| part.tables.days.table().rows).sum();
-    insert::<UsageDays>(rows, Deduplication::Never, |_, parts, hand_on| {
-        let tables: Vec<&UsageDays> = parts.iter().map(|part| part.tables.days.table()).collect();
-        UsageDays::block(&tables, hand_on);
+    let rows = rows(parts, |tables| &tables.days);
+    insert::<UsageDays>(rows, Deduplication::Never, |_, parts, hand_on| block(parts, |tables| &tables.days, hand_on))
+}
+
+/// The months of need signals and requests, just so.
+fn months(parts: &[Part<'_>]) -> Option<Insert> {
+    let rows = rows(parts, |tables| &tables.months);
+    insert::<ActiveMonths>(rows, Deduplication::Never, |_, parts, hand_on| {
+        block(parts, |tables| &tables.months, hand_on);
     })
+}
+
+fn rows<T: Spans>(parts: &[Part<'_>], of: fn(&Tables) -> &Gathered<T>) -> usize {
+    parts.iter().map(|part| of(part.tables).table().rows()).sum()
+}
+
+fn block<T: Spans>(parts: &[Part<'_>], of: fn(&Tables) -> &Gathered<T>, hand_on: &mut dyn FnMut(Vec<u8>)) {
+    let tables: Vec<&T> = parts.iter().map(|part| of(part.tables).table()).collect();
+    T::block(&tables, hand_on);
 }
 
 /// The rows of a table that are not there already.
@@ -243,6 +259,9 @@ mod tests {
         (InputTopic::Usage, "io.flywheel.usage.observed.v1", "{"),
     ];
 
+    /// What is gathered from rows.
+    const GATHERED: [&str; 2] = ["usage_days", "active_months"];
+
     fn part(partition: i32, tables: &Tables) -> Part<'_> {
         Part { partition: Partition(partition), tables, there: None }
     }
@@ -262,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn days_and_texts_are_sent_before_the_rows_that_readers_reach_them_by() {
+    fn days_months_and_texts_are_sent_before_the_rows_that_readers_reach_them_by() {
         let (zero, one) = (tables(0, 0..16, &[4]), tables(1, 0..16, &[]));
         let sent = sent(&[part(0, &zero), part(1, &one)]);
         let order: Vec<_> =
@@ -272,6 +291,8 @@ mod tests {
             order,
             [
                 ("usage_days", Deduplication::Never, 2),
+                // By request and by need signal, of either part.
+                ("active_months", Deduplication::Never, 4),
                 ("request_texts", Deduplication::Part(Partition(0)), 2),
                 ("request_texts", Deduplication::Part(Partition(1)), 2),
                 ("requests", group, 8),
@@ -289,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_there_are_left_out_of_their_own_table_and_days_never_are() {
+    fn rows_that_are_there_are_left_out_of_their_own_table_and_days_and_months_never_are() {
         let whole = tables(0, 0..40, &[12, 20]);
         let other = tables(1, 0..8, &[]);
         let there = |offsets: &[i64]| -> There {
@@ -302,14 +323,14 @@ mod tests {
         let filtered = sent(&[Part { there: Some(&some), ..part(0, &whole) }, part(1, &other)]);
         let expected = sent(&[part(0, &missing), part(1, &other)]);
         let rows = |sent: Vec<(&'static str, Deduplication, usize, Vec<u8>)>| {
-            sent.into_iter().filter(|(table, ..)| *table != "usage_days").collect::<Vec<_>>()
+            sent.into_iter().filter(|(table, ..)| !GATHERED.contains(table)).collect::<Vec<_>>()
         };
         assert_eq!(rows(filtered), rows(expected));
         assert_eq!(whole.missing(&some), count(&missing));
 
         let all = there(&(0..40).collect::<Vec<_>>());
         let nothing = sent(&[Part { there: Some(&all), ..part(0, &whole) }]);
-        assert_eq!(nothing.iter().map(|(table, ..)| *table).collect::<Vec<_>>(), ["usage_days"]);
+        assert_eq!(nothing.iter().map(|(table, ..)| *table).collect::<Vec<_>>(), GATHERED);
         assert_eq!(whole.missing(&all), 0);
         assert_eq!(whole.missing(&There::new()), count(&whole));
     }
@@ -317,17 +338,28 @@ mod tests {
     #[test]
     fn what_turns_out_to_be_a_repeat_leaves_nothing_but_a_repeat() {
         let offsets = [0, 8, 9, 12, 13, 14];
-        let mut turned = tables(0, 0..24, &[]);
-        turned.turn_into_repeats(TOPIC, &offsets.map(Offset).into());
-        let mut pushed = tables(0, 0..24, &offsets);
-        // By table, not by offset.
-        pushed.repeats = Repeats::default();
-        for offset in [0, 8, 9, 12, 13, 14] {
-            pushed.repeats.append(&tables(0, offset..=offset, &offsets).repeats);
-        }
-        assert_eq!(sent(&[part(0, &turned)]), sent(&[part(0, &pushed)]));
+        let turned = turned(24, &offsets);
         let requests: Vec<Offset> = turned.identities().map(|(offset, ..)| offset).collect();
         assert_eq!(requests, [1, 16, 17, 4, 20, 5, 21, 6, 22].map(Offset));
+        // Where no request is left, no month is.
+        assert_eq!(self::turned(2, &[1]).months.table().rows, 1);
+        assert_eq!(self::turned(2, &[0, 1]).months.table().rows, 0);
+    }
+
+    /// Events whose repeats are found after they were pushed; the same is sent as if they had been known before. Of requests and
+    /// definitions, as in one of their topics.
+    fn turned(count: i64, repeats: &[i64]) -> Tables {
+        let events = || (0..count).filter(|offset| ![2, 3].contains(&(offset % 8)));
+        let mut turned = tables(0, events(), &[]);
+        turned.turn_into_repeats(TOPIC, &repeats.iter().copied().map(Offset).collect());
+        let mut pushed = tables(0, events(), repeats);
+        // By table, not by offset.
+        pushed.repeats = Repeats::default();
+        for offset in repeats {
+            pushed.repeats.append(&tables(0, std::iter::once(*offset), repeats).repeats);
+        }
+        assert_eq!(sent(&[part(0, &turned)]), sent(&[part(0, &pushed)]));
+        turned
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!   committed.
 //! - `kafka`: the client, its settings, and a partition's records in batches.
 //! - `tables` and `schema`: which event fills which table; the tables as columns.
-//! - `days`: when accounts used features, by day, gathered on the way.
+//! - `days`, `months`: when accounts used features, by day, and when they had other events, by month. `spans`: gathered on the way.
 //! - `repeats`: which records say again what one before them said.
 //! - `native`: ClickHouse's Native format, in which the columns are sent.
 //! - `clickhouse`: inserts and looks, with their settings.
@@ -25,10 +25,12 @@ mod inserts;
 mod kafka;
 mod member;
 mod metrics;
+mod months;
 mod native;
 mod progress;
 mod repeats;
 mod schema;
+mod spans;
 mod tables;
 mod watermark;
 

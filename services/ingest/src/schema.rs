@@ -177,6 +177,32 @@ columns! {
     }
 }
 
+columns! {
+    /// When something happened first and last.
+    Span () {
+        first "first" "DateTime64(6, 'UTC')": Numbers,
+        last "last" "DateTime64(6, 'UTC')": Numbers,
+    }
+}
+
+impl Span {
+    /// Appends a row for what happened then.
+    pub(crate) fn push(&mut self, time: i64) {
+        self.first.push(time.to_le_bytes());
+        self.last.push(time.to_le_bytes());
+    }
+
+    /// Makes a row reach to that time.
+    pub(crate) fn reach(&mut self, row: usize, time: i64) {
+        if let Some(first) = self.first.get_mut(row) {
+            *first = i64::from_le_bytes(*first).min(time).to_le_bytes();
+        }
+        if let Some(last) = self.last.get_mut(row) {
+            *last = i64::from_le_bytes(*last).max(time).to_le_bytes();
+        }
+    }
+}
+
 impl Origin {
     pub(crate) fn push(&mut self, place: Place) {
         self.partition.push(place.partition.0.to_le_bytes());
@@ -248,10 +274,18 @@ table! {
 
 table! {
     /// When accounts used features first and last on each day.
-    UsageDays "usage_days" (subject: Subject) {
+    UsageDays "usage_days" (subject: Subject, span: Span) {
         day "day" "Date32": Numbers,
-        first "first" "DateTime64(6, 'UTC')": Numbers,
-        last "last" "DateTime64(6, 'UTC')": Numbers,
+    }
+}
+
+table! {
+    /// When accounts had events first and last in each month, by usage and otherwise.
+    ActiveMonths "active_months" (span: Span) {
+        team "team" "LowCardinality(String)": Words,
+        account "account" "String": Strings,
+        month "month" "Date32": Numbers,
+        is_use "is_use" "Bool": Numbers,
     }
 }
 

@@ -17,6 +17,7 @@ use domain::{
 
 use crate::{
     days::Days,
+    months::Months,
     schema::{
         Accounts, Columns as _, DeadLetters, Features, Head, Needs, Offsets, Placed, Repeats, RequestTexts, Requests,
         Teams, Usage,
@@ -39,6 +40,8 @@ pub(crate) struct Tables {
     pub(crate) usage: Usage,
     pub(crate) days: Days,
     pub(crate) needs: Needs,
+    /// Of requests and need signals.
+    pub(crate) months: Months,
     pub(crate) teams: Teams,
     pub(crate) features: Features,
     pub(crate) accounts: Accounts,
@@ -58,6 +61,7 @@ impl Tables {
             + self.usage.bytes()
             + self.days.bytes()
             + self.needs.bytes()
+            + self.months.bytes()
             + self.teams.bytes()
             + self.features.bytes()
             + self.accounts.bytes()
@@ -67,7 +71,13 @@ impl Tables {
 
     /// Empty tables for the rows that come next. What comes in numbers has room for as much as came last.
     pub(crate) fn emptied(&self) -> Self {
-        Self { usage: self.usage.emptied(), days: self.days.emptied(), needs: self.needs.emptied(), ..Self::default() }
+        Self {
+            usage: self.usage.emptied(),
+            days: self.days.emptied(),
+            needs: self.needs.emptied(),
+            months: self.months.emptied(),
+            ..Self::default()
+        }
     }
 
     /// Each table that a look asks, with the offsets of its rows.
@@ -145,6 +155,8 @@ impl Tables {
         };
         if let Some(keep) = keep(&self.requests.head, true) {
             self.requests = self.requests.filtered(&keep);
+            // Need signals are none of this partition's: its topic has either.
+            self.months = Months::of_requests(&self.requests);
         }
         if let Some(keep) = keep(&self.request_texts.head, false) {
             self.request_texts = self.request_texts.filtered(&keep);
@@ -163,10 +175,11 @@ impl Tables {
     /// Adds valid records' events, in order.
     pub(crate) fn push_events<'e>(&mut self, events: impl Iterator<Item = (Place, &'e Decoded<'e>)> + Clone) {
         self.days.push_all(events.clone().map(|(_, event)| event));
+        self.months.push_all(events.clone().map(|(_, event)| event));
         events.for_each(|(place, event)| self.push_event(place, event));
     }
 
-    /// All of an event but its day.
+    /// All of an event but its day and its month.
     fn push_event(&mut self, place: Place, event: &Decoded<'_>) {
         match &event.body {
             Body::RequestStated { team, feature, account, importance, channel, text, requester, reference } => {

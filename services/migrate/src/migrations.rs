@@ -31,6 +31,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(8, "account_keys", "0008_account_keys.sql"),
     migration!(9, "api_keys", "0009_api_keys.sql"),
     migration!(10, "audit_log", "0010_audit_log.sql"),
+    migration!(11, "active_months", "0011_active_months.sql"),
 ];
 
 impl Migration {
@@ -88,6 +89,11 @@ mod tests {
                 // Which keep the smallest and largest of what is added.
                 "INSERT INTO usage_days\n",
                 "INSERT INTO usage_months\n",
+                "INSERT INTO active_months ",
+                "DROP TABLE IF EXISTS ",
+                "DROP VIEW IF EXISTS ",
+                // Which changes nothing.
+                "SELECT throwIf(",
             ];
             assert!(idempotent.iter().any(|words| statement.contains(words)), "{statement}");
         }

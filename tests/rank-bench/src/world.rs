@@ -1,11 +1,12 @@
 //! The teams: 28 features each, two of them merged and two launched; of every account ten days of usage, three requests and five
 //! need signals. A hash decides, so that every run has the same.
 //!
-//! They are made in ClickHouse itself, in blocks of a million rows, and through the tables that ingest writes: what is derived from
+//! They are made in ClickHouse itself, in blocks of a million rows, and in the tables that ingest writes: what is derived from
 //! them, months of usage, keys and projections, is derived as ever. Nothing is merged on the way (`optimize_on_insert`); merges
 //! follow.
 
 use anyhow::Context as _;
+use clickhouse::query::Query;
 
 use crate::site::Site;
 
@@ -21,7 +22,12 @@ pub struct Size {
 impl Size {
     /// The ids of its teams.
     pub fn team_ids(self) -> impl Iterator<Item = String> {
-        (0..self.teams).map(move |number| format!("team-{}-{number}", self.accounts))
+        (0..self.teams).map(move |number| format!("{}{number}", self.prefix()))
+    }
+
+    /// What their ids begin with, and no others.
+    fn prefix(self) -> String {
+        format!("team-{}-", self.accounts)
     }
 }
 
@@ -75,6 +81,22 @@ SELECT 0, number, now64(3), '//bench', concat(team, '/', toString(number)),
     'full_scan', 1 + cityHash64(number, 14) % 3
 FROM rows";
 
+/// As ingest writes them: the months of the requests and need signals that are there already.
+const MONTHS: [(&str, &str); 2] = [
+    (
+        "months of requests",
+        "INSERT INTO active_months (team, account, month, is_use, first, last)
+        SELECT team, account, toDate32(toStartOfMonth(time)), false, time, time
+        FROM requests WHERE startsWith(team, {prefix:String})",
+    ),
+    (
+        "months of need signals",
+        "INSERT INTO active_months (team, account, month, is_use, first, last)
+        SELECT team, account, toDate32(toStartOfMonth(time)), true, time, time
+        FROM needs WHERE startsWith(team, {prefix:String})",
+    ),
+];
+
 /// `number` counts each team's rows, from 0.
 const ROWS: &str = "
 (
@@ -109,19 +131,24 @@ pub async fn make_teams(site: &Site, size: Size) -> anyhow::Result<()> {
     for (what, insert, each) in tables {
         let sql =
             insert.strip_suffix("rows").with_context(|| format!("{what} are not made from rows"))?.to_owned() + ROWS;
-        site.client
-            .query(&sql)
-            .with_setting("max_block_size", BLOCK_ROWS)
-            .with_setting("min_insert_block_size_rows", BLOCK_ROWS)
-            .with_setting("min_insert_block_size_bytes", "0")
-            .with_setting("max_insert_threads", "2")
-            .with_setting("optimize_on_insert", "0")
+        let insert = in_large_blocks(site.client.query(&sql))
             .param("accounts", size.accounts)
             .param("teams", size.teams)
-            .param("each", each)
-            .execute()
-            .await
-            .with_context(|| format!("cannot make {what}"))?;
+            .param("each", each);
+        insert.execute().await.with_context(|| format!("cannot make {what}"))?;
+    }
+    for (what, insert) in MONTHS {
+        let insert = in_large_blocks(site.client.query(insert)).param("prefix", size.prefix());
+        insert.execute().await.with_context(|| format!("cannot make {what}"))?;
     }
     Ok(())
+}
+
+fn in_large_blocks(insert: Query) -> Query {
+    insert
+        .with_setting("max_block_size", BLOCK_ROWS)
+        .with_setting("min_insert_block_size_rows", BLOCK_ROWS)
+        .with_setting("min_insert_block_size_bytes", "0")
+        .with_setting("max_insert_threads", "2")
+        .with_setting("optimize_on_insert", "0")
 }

@@ -2,7 +2,7 @@
 
 /// How many accounts are active, with a window of so many days.
 pub(crate) fn active(activity_window_days: f64) -> String {
-    [ACTIVE, used(activity_window_days), EVENTS, "\n)"].concat()
+    [ACTIVE, &events(activity_window_days), "\n)"].concat()
 }
 
 /// Instants are Unix microseconds.
@@ -13,31 +13,27 @@ SELECT uniqExactIf(account, event > active_after) FROM
 (";
 
 /// What there is in one row for each event of the team up to `as_of`, or for those that say the same: `account`, `event` (when)
-/// and `is_use` (by usage or a need signal). Stands after [`used`].
-pub(crate) const EVENTS: &str = "
-UNION ALL
-SELECT account, time, true FROM needs WHERE team = {team:String} AND time <= as_of
-UNION ALL
-SELECT account, time, false FROM requests WHERE team = {team:String} AND time <= as_of";
-
-/// The same of usage alone, from the fewest rows that are exact for the window.
+/// and `is_use` (by usage or a need signal). From the fewest rows that are exact for the window.
 ///
-/// A row of a month or a day knows its first and its last event. Where the last is still to come at `as_of`, the first stands for
-/// all that have come: the window must be so long that it began before the month or the day did. Its other end needs no care, for
-/// the last event decides whether any is within it.
-pub(crate) fn used(activity_window_days: f64) -> &'static str {
+/// A row of a month or a day knows its first and its last event, by use or not. Where the last is still to come at `as_of`, the
+/// first stands for all that have come: the window must be so long that it began before the month or the day did. Its other end needs
+/// no care, for the last event decides whether any is within it.
+pub(crate) fn events(activity_window_days: f64) -> String {
     match Grain::of(activity_window_days) {
-        Grain::Month => BY_MONTH,
-        Grain::Day => BY_DAY,
-        Grain::Row => BY_ROW,
+        Grain::Month => BY_MONTH.to_owned(),
+        Grain::Day => [BY_DAY, NEEDS_AND_REQUESTS].concat(),
+        Grain::Row => [BY_ROW, NEEDS_AND_REQUESTS].concat(),
     }
 }
 
-/// What usage is read from.
+/// What activity is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grain {
+    /// Months of all events.
     Month,
+    /// Days of usage, and the other events themselves.
     Day,
+    /// Events.
     Row,
 }
 
@@ -55,8 +51,8 @@ impl Grain {
 }
 
 const BY_MONTH: &str = "
-SELECT account, if(last <= as_of, last, first) AS event, true AS is_use
-FROM usage_months
+SELECT account, if(last <= as_of, last, first) AS event, is_use
+FROM active_months
 WHERE team = {team:String} AND first <= as_of";
 
 const BY_DAY: &str = "
@@ -74,19 +70,25 @@ SELECT account, first, true
 FROM usage_days
 WHERE team = {team:String} AND first <= as_of";
 
-/// The same as [`used`] of several teams, the accounts by the keys that tables hold beside their ids: `k1`, `k2`, `team`, `event`
+const NEEDS_AND_REQUESTS: &str = "
+UNION ALL
+SELECT account, time, true FROM needs WHERE team = {team:String} AND time <= as_of
+UNION ALL
+SELECT account, time, false FROM requests WHERE team = {team:String} AND time <= as_of";
+
+/// The same as [`events`] of several teams, the accounts by the keys that tables hold beside their ids: `k1`, `k2`, `team`, `event`
 /// and `is_use`. The window's beginning is of each team, in an array by its number: rows before it cost, and change nothing.
-pub(crate) fn used_by_key(activity_window_days: f64) -> &'static str {
+pub(crate) fn events_by_key(activity_window_days: f64) -> String {
     match Grain::of(activity_window_days) {
-        Grain::Month => KEYS_BY_MONTH,
-        Grain::Day => KEYS_BY_DAY,
-        Grain::Row => KEYS_BY_ROW,
+        Grain::Month => KEYS_BY_MONTH.to_owned(),
+        Grain::Day => [KEYS_BY_DAY, KEYS_OF_NEEDS_AND_REQUESTS].concat(),
+        Grain::Row => [KEYS_BY_ROW, KEYS_OF_NEEDS_AND_REQUESTS].concat(),
     }
 }
 
 const KEYS_BY_MONTH: &str = "
-SELECT k1, k2, team, if(last <= as_of, last, first) AS event, true AS is_use
-FROM usage_months
+SELECT k1, k2, team, if(last <= as_of, last, first) AS event, is_use
+FROM active_months
 WHERE team IN {teams:Array(String)} AND first <= as_of";
 
 const KEYS_BY_DAY: &str = "
@@ -104,12 +106,27 @@ SELECT cityHash64(account), xxHash32(account), team, first, true
 FROM usage_days
 WHERE team IN {teams:Array(String)} AND first <= as_of";
 
+const KEYS_OF_NEEDS_AND_REQUESTS: &str = "
+UNION ALL
+SELECT k1, k2, team, time, true FROM needs WHERE team IN {teams:Array(String)} AND time <= as_of
+UNION ALL
+SELECT k1, k2, team, time, false FROM requests WHERE team IN {teams:Array(String)} AND time <= as_of";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_a_window_that_began_before_the_month_or_day_is_answered_by_it() {
-        assert_eq!([90.0, 31.0, 30.999, 1.0, 0.999].map(used), [BY_MONTH, BY_MONTH, BY_DAY, BY_DAY, BY_ROW]);
+        let grains = [90.0, 31.0, 30.999, 1.0, 0.999].map(Grain::of);
+        assert_eq!(grains, [Grain::Month, Grain::Month, Grain::Day, Grain::Day, Grain::Row]);
+    }
+
+    #[test]
+    fn months_are_all_that_a_long_window_reads() {
+        for question in [events(31.0), events_by_key(31.0)] {
+            assert_eq!(question.matches("FROM").count(), 1, "{question}");
+            assert!(question.contains("FROM active_months"), "{question}");
+        }
     }
 }

@@ -1,19 +1,19 @@
 //! The questions for what a diff is computed from: one team at two instants, `from` and `to`. Neither need be the earlier;
 //! `later` is the one that is not. Instants are Unix microseconds.
 
+use super::activity::Grain;
+
 /// The accounts that are active at either end with either window, and in the segment if one is bound. When the shorter window
 /// is so many days long.
 ///
 /// What decides all four kinds of activity is an account's last event up to either instant.
 pub(crate) fn accounts(activity_window_days: f64) -> String {
-    let usage = if activity_window_days >= 31.0 {
-        [BY_MONTH, ""]
-    } else if activity_window_days >= 1.0 {
-        [BY_DAY, ""]
-    } else {
-        [BY_DAY, BY_ROW]
+    let events = match Grain::of(activity_window_days) {
+        Grain::Month => BY_MONTH.to_owned(),
+        Grain::Day => [BY_DAY, NEEDS_AND_REQUESTS].concat(),
+        Grain::Row => [BY_DAY, BY_ROW, NEEDS_AND_REQUESTS].concat(),
     };
-    [SEEN, usage[0], usage[1], DEFINED].concat()
+    [SEEN, &events, DEFINED].concat()
 }
 
 /// The first of several events stands for all that have come where the last is still to come: see the activity of an instant.
@@ -28,21 +28,14 @@ FROM
         max(multiIf(closed <= {from:Int64}, closed, opened <= {from:Int64}, opened, never)) AS event_from,
         max(multiIf(closed <= {to:Int64}, closed, opened <= {to:Int64}, opened, never)) AS event_to
     FROM
-    (
-        SELECT account, toUnixTimestamp64Micro(time) AS opened, toUnixTimestamp64Micro(time) AS closed
-        FROM requests WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({later:Int64}, 'UTC')
-        UNION ALL
-        SELECT account, toUnixTimestamp64Micro(time), toUnixTimestamp64Micro(time)
-        FROM needs WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({later:Int64}, 'UTC')";
+    (";
 
 const BY_MONTH: &str = "
-        UNION ALL
-        SELECT account, toUnixTimestamp64Micro(first), toUnixTimestamp64Micro(last)
-        FROM usage_months WHERE team = {team:String} AND first <= fromUnixTimestamp64Micro({later:Int64}, 'UTC')";
+        SELECT account, toUnixTimestamp64Micro(first) AS opened, toUnixTimestamp64Micro(last) AS closed
+        FROM active_months WHERE team = {team:String} AND first <= fromUnixTimestamp64Micro({later:Int64}, 'UTC')";
 
 const BY_DAY: &str = "
-        UNION ALL
-        SELECT account, toUnixTimestamp64Micro(first), toUnixTimestamp64Micro(last)
+        SELECT account, toUnixTimestamp64Micro(first) AS opened, toUnixTimestamp64Micro(last) AS closed
         FROM usage_days WHERE team = {team:String} AND first <= fromUnixTimestamp64Micro({later:Int64}, 'UTC')";
 
 /// A window within a day can begin after a day's first event and end before its last: the rows of the day before either instant.
@@ -54,6 +47,14 @@ const BY_ROW: &str = "
         WHERE team = {team:String}
             AND (toUnixTimestamp64Micro(time) BETWEEN {from:Int64} - 86400000000 AND {from:Int64}
                 OR toUnixTimestamp64Micro(time) BETWEEN {to:Int64} - 86400000000 AND {to:Int64})";
+
+const NEEDS_AND_REQUESTS: &str = "
+        UNION ALL
+        SELECT account, toUnixTimestamp64Micro(time), toUnixTimestamp64Micro(time)
+        FROM needs WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({later:Int64}, 'UTC')
+        UNION ALL
+        SELECT account, toUnixTimestamp64Micro(time), toUnixTimestamp64Micro(time)
+        FROM requests WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({later:Int64}, 'UTC')";
 
 const DEFINED: &str = "
     )

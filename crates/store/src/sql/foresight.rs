@@ -1,19 +1,24 @@
 //! The question for what rankings foretold of some of a team's launches, and what then was used. Instants are Unix microseconds.
 
+use super::activity::Grain;
+
 /// The shortest activity window, in days, that the question is exact for.
 pub(crate) const WINDOW_DAYS_MIN: f64 = 1.0;
 
 /// The question, where the shortest activity window has so many days.
 ///
-/// A row of a month or a day of usage stands for all of its events, as for the sums of one instant: the last of them, where it
-/// has come by then, else the first.
+/// A row of a month, or of a day of usage, stands for all of its events, as for the sums of one instant: the last of them, where it
+/// has come by then, else the first. Requests and need signals are read for what they say, and tell months nothing new.
 pub(crate) fn foretold(activity_window_days: f64) -> String {
-    let usage = if activity_window_days >= 31.0 { "usage_months" } else { "usage_days" };
-    [SUMS, usage, EVENTS].concat()
+    let activity = match Grain::of(activity_window_days) {
+        Grain::Month => "active_months",
+        Grain::Day | Grain::Row => "usage_days",
+    };
+    [SUMS, activity, EVENTS].concat()
 }
 
 /// A row for each launch and tier. `wanted` has `place/feature` for each launch and name that counted for it when it was decided on,
-/// `used` for each one whose uses count for it now, and `used_features` has those without the place. Usage that ended before the first
+/// `used` for each one whose uses count for it now, and `used_features` has those without the place. Activity that ended before the first
 /// window or launch began, and uses before the first launch or after the last horizon, would change nothing and are not read.
 const SUMS: &str = "
 WITH arrayZip({places:Array(UInt32)}, {decided_on:Array(Int64)}, {active_after:Array(Int64)}, {need_after:Array(Int64)},

@@ -10,7 +10,7 @@ pub(crate) mod outcome;
 pub(crate) mod segments;
 pub(crate) mod tallies;
 
-use activity::{EVENTS, used};
+use activity::events;
 
 /// When the first event of each team that is dated ahead happens. Accounts' definitions are every team's: their team is empty.
 ///
@@ -32,9 +32,7 @@ pub(crate) const BEGUN: &str = "
 WITH fromUnixTimestamp64Micro({as_of:Int64}, 'UTC') AS as_of
 SELECT count() > 0 FROM
 (
-    SELECT 1 FROM requests WHERE team = {team:String} AND time <= as_of LIMIT 1
-    UNION ALL SELECT 1 FROM usage_months WHERE team = {team:String} AND first <= as_of LIMIT 1
-    UNION ALL SELECT 1 FROM needs WHERE team = {team:String} AND time <= as_of LIMIT 1
+    SELECT 1 FROM active_months WHERE team = {team:String} AND first <= as_of LIMIT 1
     UNION ALL SELECT 1 FROM teams WHERE team = {team:String} AND time <= as_of LIMIT 1
     UNION ALL SELECT 1 FROM features WHERE team = {team:String} AND time <= as_of LIMIT 1
 )";
@@ -67,7 +65,7 @@ GROUP BY team, feature";
 
 /// The team's accounts, with a window of so many days.
 pub(crate) fn accounts(activity_window_days: f64) -> String {
-    [ACCOUNTS, used(activity_window_days), EVENTS, DEFINED].concat()
+    [ACCOUNTS, &events(activity_window_days), DEFINED].concat()
 }
 
 const ACCOUNTS: &str = "

@@ -1,6 +1,6 @@
 //! The questions about launches. Instants are Unix microseconds; `features` are those whose events count for a launched one.
 
-use super::activity::{EVENTS, used};
+use super::activity::events;
 
 /// Which day's uses are told from what else is said about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) fn groups(activity_window_days: f64, uses: Uses) -> String {
         Uses::OfDays => USES_OF_DAYS,
         Uses::Each => EACH_USE,
     };
-    [GROUPS, used(activity_window_days), EVENTS, WANTED_AT_LAUNCH, uses, ALIKE].concat()
+    [GROUPS, &events(activity_window_days), WANTED_AT_LAUNCH, uses, ALIKE].concat()
 }
 
 /// `as_of` is the launch: whoever was active then was so at that instant.
@@ -101,9 +101,7 @@ SELECT DISTINCT toString(team) AS team FROM
 (
     SELECT DISTINCT team FROM teams WHERE time <= as_of
     UNION ALL SELECT DISTINCT team FROM features WHERE time <= as_of
-    UNION ALL SELECT DISTINCT team FROM requests WHERE time <= as_of
-    UNION ALL SELECT DISTINCT team FROM usage_months WHERE first <= as_of
-    UNION ALL SELECT DISTINCT team FROM needs WHERE time <= as_of
+    UNION ALL SELECT DISTINCT team FROM active_months WHERE first <= as_of
 )
 WHERE {every_team:UInt8} OR has({named:Array(String)}, team)
 ORDER BY team

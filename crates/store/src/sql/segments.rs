@@ -1,10 +1,10 @@
 //! The question for one feature's sums by segment and tier. Instants are Unix microseconds.
 
-use super::activity::{EVENTS, used};
+use super::activity::events;
 
 /// The question, with an activity window of so many days.
 pub(crate) fn cells(activity_window_days: f64) -> String {
-    [CELLS, used(activity_window_days), EVENTS, SAID_AND_SHOWN].concat()
+    [CELLS, &events(activity_window_days), SAID_AND_SHOWN].concat()
 }
 
 /// A row for each segment and tier; the segment without a name is everybody. An account counts in each of its segments.
@@ -66,7 +66,7 @@ LIMIT {rows_max:UInt32}";
 
 /// Which segments lie within others, with an activity window of so many days.
 pub(crate) fn within(activity_window_days: f64) -> String {
-    [WITHIN, used(activity_window_days), EVENTS, OF_SEGMENTS].concat()
+    [WITHIN, &events(activity_window_days), OF_SEGMENTS].concat()
 }
 
 /// A row for each two segments of which all active accounts of the one, which are not few, are in the other.

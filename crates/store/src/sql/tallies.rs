@@ -7,7 +7,7 @@
 //! Accounts go by two hashes of their ids, 96 bits together: numbers of a fixed size cost half of what texts cost to group.
 //! That two of a team's million accounts are taken for one has a probability of 1 in 10¹⁷.
 
-use super::activity::used_by_key;
+use super::activity::events_by_key;
 
 /// A slot has the place in so many of its lower bits, and the team's number above them.
 pub(crate) const PLACE_BITS: u32 = 20;
@@ -15,7 +15,7 @@ pub(crate) const PLACE_BITS: u32 = 20;
 /// The question. `with_segment`: only accounts of the segment that is bound.
 pub(crate) fn question(activity_window_days: f64, with_segment: bool) -> String {
     let (tiers, segment) = if with_segment { (TIERS_AND_SEGMENTS, IN_SEGMENT) } else { (HIGHER_TIERS, "") };
-    [WHO, used_by_key(activity_window_days), BY_REQUEST_OR_NEED, SEEN, tiers, DEFINED, segment, PAIRS, SUMS].concat()
+    [WHO, &events_by_key(activity_window_days), SEEN, tiers, DEFINED, segment, PAIRS, SUMS].concat()
 }
 
 /// Who each team's accounts are at that instant. It is asked for twice below, and computed once.
@@ -31,13 +31,6 @@ who AS MATERIALIZED
             max(toUnixTimestamp64Micro(event)) AS last_event, max(if(is_use, toUnixTimestamp64Micro(event), 0)) AS last_use
         FROM
         (";
-
-/// See `activity::EVENTS`.
-const BY_REQUEST_OR_NEED: &str = "
-            UNION ALL
-            SELECT k1, k2, team, time, true FROM needs WHERE team IN {teams:Array(String)} AND time <= as_of
-            UNION ALL
-            SELECT k1, k2, team, time, false FROM requests WHERE team IN {teams:Array(String)} AND time <= as_of";
 
 const SEEN: &str = "
         )

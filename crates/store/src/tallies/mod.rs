@@ -29,7 +29,7 @@ pub struct Standing {
     /// The ranking.
     pub ranking: Ranking,
     /// How many requests, withdrawals and need signals it was computed from, and active accounts: what it costs to compute it
-    /// grows with them. The few months of usage of an account cost about what one of the others does.
+    /// grows with them. The few months of an account cost about what one of the others does.
     pub rows: u64,
 }
 

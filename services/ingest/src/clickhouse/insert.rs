@@ -88,7 +88,7 @@ where
         Some(token) => request.with_setting("insert_deduplication_token", token),
         None => request.with_setting("deduplicate_insert", "disable"),
     };
-    // Days are merged, and grouped by whoever reads them, in any case: no need to look for keys that meet in one insert.
+    // Days and months are merged, and grouped by whoever reads them, in any case: no need to look for keys that meet in one insert.
     let request = match insert.deduplication {
         Deduplication::Never => request.with_setting("optimize_on_insert", "0"),
         Deduplication::Group | Deduplication::Part(_) => request,

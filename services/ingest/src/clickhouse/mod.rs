@@ -31,7 +31,7 @@ pub(crate) fn inserting(client: &Client, compress: bool) -> Client {
         .with_setting("max_insert_block_size", ROWS_MAX)
         .with_setting("min_insert_block_size_rows", ROWS_MAX)
         .with_setting("min_insert_block_size_bytes", "1073741824")
-        // Months of usage are written by a view: an insert that is acknowledged has written them too.
+        // Months of usage are written by a view over its days: an insert that is acknowledged has written them too.
         .with_setting("materialized_views_ignore_errors", "0")
         // Several threads would make several parts.
         .with_setting("max_insert_threads", "1")

@@ -18,6 +18,7 @@ mod lifecycle;
 mod many_features;
 mod metrics;
 mod migrate;
+mod months;
 mod outage;
 mod personal;
 mod rankers;
