@@ -191,6 +191,7 @@ struct Launches {
     active_then_after: Vec<i64>,
     used_until: Vec<i64>,
     wanted: Vec<String>,
+    wanted_features: Vec<String>,
     used: Vec<String>,
     used_features: Vec<String>,
 }
@@ -212,7 +213,9 @@ impl Launches {
             launches.active_then_after.push(launch.launched_at.minus_days(window_days).0);
             launches.used_until.push(used_until.0);
             let of_place = |name: String| format!("{place}/{name}");
-            launches.wanted.extend(counting_for(catalog, &launch.feature).into_iter().map(of_place));
+            let wanted = counting_for(catalog, &launch.feature);
+            launches.wanted_features.extend(wanted.iter().cloned());
+            launches.wanted.extend(wanted.into_iter().map(of_place));
             let used = past.counting_for(&launch.feature);
             launches.used_features.extend(used.iter().cloned());
             launches.used.extend(used.into_iter().map(of_place));
@@ -220,7 +223,7 @@ impl Launches {
         launches
     }
 
-    fn arrays(&self) -> [(&'static str, Array<'_>); 12] {
+    fn arrays(&self) -> [(&'static str, Array<'_>); 13] {
         [
             ("places", Array::Places(&self.places)),
             ("decided_on", Array::Integers(&self.decided_on)),
@@ -232,6 +235,7 @@ impl Launches {
             ("active_then_after", Array::Integers(&self.active_then_after)),
             ("used_until", Array::Integers(&self.used_until)),
             ("wanted", Array::Ids(&self.wanted)),
+            ("wanted_features", Array::Ids(&self.wanted_features)),
             ("used", Array::Ids(&self.used)),
             ("used_features", Array::Ids(&self.used_features)),
         ]

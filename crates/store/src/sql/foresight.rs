@@ -8,18 +8,20 @@ pub(crate) const WINDOW_DAYS_MIN: f64 = 1.0;
 /// The question, where the shortest activity window has so many days.
 ///
 /// A row of a month, or of a day of usage, stands for all of its events, as for the sums of one instant: the last of them, where it
-/// has come by then, else the first. Requests and need signals are read for what they say, and tell months nothing new.
+/// has come by then, else the first. Where months say who was active, only those requests and need signals are read that say something
+/// about the launches.
 pub(crate) fn foretold(activity_window_days: f64) -> String {
-    let activity = match Grain::of(activity_window_days) {
-        Grain::Month => "active_months",
-        Grain::Day | Grain::Row => "usage_days",
+    let (activity, about) = match Grain::of(activity_window_days) {
+        Grain::Month => ("active_months", " AND feature IN {wanted_features:Array(String)}"),
+        Grain::Day | Grain::Row => ("usage_days", ""),
     };
-    [SUMS, activity, EVENTS].concat()
+    [SUMS, activity, ACTIVITY, REQUESTS, about, NEEDS, about, USES].concat()
 }
 
 /// A row for each launch and tier. `wanted` has `place/feature` for each launch and name that counted for it when it was decided on,
-/// `used` for each one whose uses count for it now, and `used_features` has those without the place. Activity that ended before the first
-/// window or launch began, and uses before the first launch or after the last horizon, would change nothing and are not read.
+/// `used` for each one whose uses count for it now; `wanted_features` and `used_features` have those without the place. Activity that
+/// ended before the first window or launch began, and uses before the first launch or after the last horizon, would change nothing
+/// and are not read.
 const SUMS: &str = "
 WITH arrayZip({places:Array(UInt32)}, {decided_on:Array(Int64)}, {active_after:Array(Int64)}, {need_after:Array(Int64)},
         {half_life_us:Array(Float64)}, {need_min_count:Array(Int64)}, {launched_at:Array(Int64)},
@@ -46,16 +48,22 @@ FROM
                 toInt64(0) AS statement, toUInt64(0) AS signals
             FROM ";
 
-const EVENTS: &str = "
+const ACTIVITY: &str = "
             WHERE team = {team:String} AND first <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
-                AND toUnixTimestamp64Micro(last) > {active_after_first:Int64}
+                AND toUnixTimestamp64Micro(last) > {active_after_first:Int64}";
+
+const REQUESTS: &str = "
             UNION ALL
             SELECT account, toUnixTimestamp64Micro(time), toUnixTimestamp64Micro(time), toString(requests.feature),
                 toUnixTimestamp64Micro(time) * 4 + toInt8(importance), toUInt64(0)
-            FROM requests WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+            FROM requests WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')";
+
+const NEEDS: &str = "
             UNION ALL
             SELECT account, toUnixTimestamp64Micro(time), toUnixTimestamp64Micro(time), toString(needs.feature), toInt64(0), count
-            FROM needs WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')
+            FROM needs WHERE team = {team:String} AND time <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')";
+
+const USES: &str = "
         ) AS events
         ARRAY JOIN launches AS launch
         WHERE opened <= launch.7
