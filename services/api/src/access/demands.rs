@@ -15,7 +15,8 @@ const KEY: &str = "key";
 
 const DESCRIPTION: &str = "A key of the API, as `flywheel keys create` shows it, or a token of the issuer that the operator \
     configured. Beyond loopback one is required, unless the operator said otherwise; without one, where none is required, every \
-    team's rankings are read and no more.";
+    team's rankings are read and no more. A key's scopes say what it is good for: `rankings:read:<team>` or `rankings:read:*` for what is \
+    told of a team, `evidence:read` for the numbers of few accounts and what persons wrote, of those teams, `admin` for dead letters.";
 
 /// Describes the scheme.
 pub(crate) fn scheme(document: &mut OpenApi) {
