@@ -66,7 +66,10 @@ impl Cursor {
         let cursor = match words.as_slice() {
             ["r2", snapshot, start] => Self::ranking(snapshot, start.parse().ok()?),
             ["c2", as_of, start] => {
-                Self::Computed { as_of: Timestamp(as_of.parse().ok()?), start: start.parse().ok()? }
+                let as_of = Timestamp(as_of.parse().ok()?);
+                // One that could be asked for.
+                Timestamp::parse_rfc3339(&as_of.to_rfc3339()).ok()?;
+                Self::Computed { as_of, start: start.parse().ok()? }
             }
             ["t2", team] => Self::Teams { after: team.parse().ok()? },
             ["d2", received_ms, topic, partition, offset] => Self::DeadLetters {
@@ -115,6 +118,14 @@ mod tests {
         for cursor in [Cursor::ranking("01JD-x:9", 50), computed, teams, Cursor::DeadLetters { after }] {
             assert_eq!(Cursor::decode(&cursor.encode("here")).unwrap().of("here"), Some(&cursor));
             assert_eq!(Cursor::decode(&cursor.encode("here")).unwrap().of("there"), None);
+        }
+    }
+
+    #[test]
+    fn an_instant_that_nobody_can_ask_for_is_in_no_cursor() {
+        for (as_of, possible) in [(i64::MIN, false), (i64::MAX, false), (0, true)] {
+            let cursor = Cursor::Computed { as_of: Timestamp(as_of), start: 0 }.encode("here");
+            assert_eq!(Cursor::decode(&cursor).is_some(), possible, "{as_of}");
         }
     }
 

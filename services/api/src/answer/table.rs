@@ -43,11 +43,14 @@ fn csv(columns: &[&str], rows: impl Iterator<Item = Vec<Value>>) -> io::Result<V
     writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
 }
 
+/// What a spreadsheet takes for the beginning of a formula; some do so of the full-width signs too.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
 /// A value as a spreadsheet reads it. A text that it would take for a formula has an apostrophe before it; numbers are numbers.
 fn cell(value: Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) => format!("'{text}"),
+        Value::String(text) if text.starts_with(FORMULA) => format!("'{text}"),
         Value::String(text) => text,
         other => other.to_string(),
     }
@@ -115,6 +118,7 @@ mod tests {
     fn no_text_is_a_formula_and_numbers_stay_numbers() {
         for (text, cell) in [
             ("=1+1", "'=1+1"),
+            ("＝1+1", "'＝1+1"),
             ("+1", "'+1"),
             ("-1", "'-1"),
             ("@sum", "'@sum"),

@@ -232,6 +232,9 @@ fn id<T: FromStr<Err = InvalidId>>(parameter: &str, text: &str) -> Result<T, Par
         .map_err(|error| ParameterError { parameter: parameter.to_owned(), detail: format!("{text:?} is {error}") })
 }
 
+/// So much that is wrong with a query is told; of more, how much.
+const ERRORS_TOLD_MAX: usize = 20;
+
 /// The parameters of a query, taken one by one; what is left when all are taken is unknown.
 struct Query {
     given: BTreeMap<String, String>,
@@ -275,6 +278,12 @@ impl Query {
         };
         for unknown in std::mem::take(&mut self.given).into_keys() {
             self.error(&unknown, &format!("is not a parameter of this path; {accepted}"));
+        }
+        // An answer should not be many times the question.
+        let more = self.errors.len().saturating_sub(ERRORS_TOLD_MAX);
+        if more > 0 {
+            self.errors.truncate(ERRORS_TOLD_MAX);
+            self.error("query", &format!("has {more} more that is wrong"));
         }
         if self.errors.is_empty() { Ok(()) } else { Err(Error::Parameters(self.errors)) }
     }
