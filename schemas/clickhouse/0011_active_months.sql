@@ -11,11 +11,17 @@
 -- `usage_days`, at whose rows nobody looks: they are written again with it.
 --
 -- STOP INGEST, MIGRATE, START THE NEW VERSION: an older ingest does not write the months of need signals and requests, and the accounts
--- of those would be missing. So this is refused while one runs. If one was started afterwards all the same, run the INSERT INTO
--- active_months below once more as the user of `migrate`; they may be run at any time.
-SELECT throwIf(max(progress) > now64(3) - toIntervalSecond(10),
-    'an ingest process runs: stop every one, wait 10 seconds, migrate, and start the new version')
-FROM ingest_progress;
+-- of those would be missing. So this is refused where rows had just been written when this run of migrations began; what is written during it, a newer
+-- one writes, which has waited for a table. If an older one wrote some afterwards all the same, run the INSERT INTO active_months below once more as the user of
+-- `migrate`; they may be run at any time.
+SELECT throwIf(count() > 0,
+    'an ingest process writes rows: stop every one, wait 10 seconds, migrate, and start the new version')
+FROM team_changes
+WHERE changed_at > now64(6) - toIntervalSecond(10) AND changed_at <
+(
+    -- Its first migration is recorded a moment after it has made what somebody may have waited for.
+    SELECT if(count() = 0, now64(6), min(applied_at) - toIntervalSecond(2)) FROM schema_migrations WHERE applied_at > now() - 30
+);
 
 CREATE TABLE IF NOT EXISTS active_months
 (
