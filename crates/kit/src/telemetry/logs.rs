@@ -19,7 +19,7 @@ use tracing::{
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::{
     Layer,
-    filter::{FilterExt as _, Targets, filter_fn},
+    filter::{FilterExt as _, LevelFilter, Targets, filter_fn},
     fmt::{
         FmtContext, FormatEvent, FormatFields,
         format::{DefaultFields, Writer},
@@ -49,8 +49,10 @@ where
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal() && config.log_format == LogFormat::Human)
         .event_format(Line(config.log_format));
-    // Of spans a line has the ids alone: writing down their fields, which no line shows, would cost each request.
-    Ok(layer.with_filter(levels.and(filter_fn(|metadata| metadata.is_event()))))
+    // Of spans a line has the ids alone: writing down their fields, which no line shows, would cost each request. The hint leaves the
+    // levels to the other filter: without one, whatever libraries say at any level is put into words, Kafka's client for each record too.
+    let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(LevelFilter::TRACE);
+    Ok(layer.with_filter(levels.and(events)))
 }
 
 struct Line(LogFormat);
@@ -173,5 +175,21 @@ impl Visit for JsonFields<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::Registry;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_written_is_not_put_into_words() {
+        for (log_filter, level) in [("info", LevelFilter::INFO), ("warn,flywheel=debug", LevelFilter::DEBUG)] {
+            let config = TelemetryConfig { log_format: LogFormat::Json, log_filter: log_filter.to_owned() };
+            let layer: Box<dyn Layer<Registry>> = Box::new(layer(&config).unwrap());
+            assert_eq!(layer.max_level_hint(), Some(level), "{log_filter}");
+        }
     }
 }
