@@ -53,10 +53,11 @@ async fn an_api_that_is_killed_takes_only_its_own_connections_with_it_and_stream
         api.ready().await;
     }
     published(&topic, 1).await;
+    let hot: Vec<String> = (0..SIZE.teams).map(|team| format!("/v1/teams/{}/rankings", team_id(team))).collect();
+    known(&apis, &hot).await;
 
     let balancer = Balancer::start(apis.iter().map(address).collect()).await;
     let answers = Arc::new(Answers::new(fixed(&apis, &topic, began).await));
-    let hot: Vec<String> = (0..SIZE.teams).map(|team| format!("/v1/teams/{}/rankings", team_id(team))).collect();
     let cold: Vec<String> = answers.paths().cloned().collect();
     let mut readers: Vec<Reader> = (0..HOT_READERS)
         .map(|reader| Reader::start(&balancer.url, vec![hot[reader % hot.len()].clone()], HOT_EVERY, &answers))
@@ -117,6 +118,21 @@ async fn world(stack: &Stack, now: Timestamp) -> (Flywheel, Flywheel) {
     let ranker = Flywheel::spawn(stack, "rank", &[("FLYWHEEL_RANKER_REFRESH_S", "1")]);
     ranker.ready().await;
     (ingest, ranker)
+}
+
+/// Waits until both have read what this test read of the topic: they may do so later.
+async fn known(apis: &[Flywheel; 2], hot: &[String]) {
+    eventually("both know every team", SETTLED_MAX, async || {
+        for (api, path) in apis.iter().flat_map(|api| hot.iter().map(move |path| (api, path))) {
+            let (status, answer) =
+                Connection::default().ask(&api.api_url(), path).await.map_err(|error| error.to_string())?;
+            if status != 200 {
+                return Err(format!("{path}: {status} {answer}"));
+            }
+        }
+        Ok(())
+    })
+    .await;
 }
 
 /// Answers that are computed, alike from both.
