@@ -31,7 +31,9 @@ async fn a_board_becomes_rankings_and_importing_it_again_changes_no_number() {
     assert_eq!(report["read"], lines, "every line is read");
     assert_eq!(report["imported"].as_u64().unwrap() + left_out + refused, lines, "every record is accounted for");
     let sent = report["events"]["total"].as_u64().expect("a number");
-    let first = rankings(&stack, &flywheel, &report, sent).await;
+    // Of one instant, so that not even the seconds between the two imports make a difference.
+    let as_of = current(&stack, &flywheel, &report, sent).await;
+    let first = rankings(&flywheel, &report, &as_of).await;
     for team in ["ecr", "ecs", "eks", "fargate"] {
         let items = first[team]["items"].as_array().expect("a list");
         assert!(!items.is_empty(), "{team} has a ranking");
@@ -41,9 +43,10 @@ async fn a_board_becomes_rankings_and_importing_it_again_changes_no_number() {
 
     let again = import(&stack).await;
     assert_eq!(again, report, "the same file gives the same report");
-    let second = rankings(&stack, &flywheel, &report, 2 * sent).await;
+    current(&stack, &flywheel, &report, 2 * sent).await;
+    let second = rankings(&flywheel, &report, &as_of).await;
     for (team, first) in &first {
-        assert_eq!(numbers(first), numbers(&second[team]), "{team}");
+        assert_eq!(first, &second[team], "{team}");
     }
 }
 
@@ -66,8 +69,8 @@ async fn import(stack: &Stack) -> Value {
     serde_json::from_str(&printed).expect("the report is JSON")
 }
 
-/// Every imported team's ranking, once it is computed from `rows` events.
-async fn rankings(stack: &Stack, flywheel: &Flywheel, report: &Value, rows: u64) -> BTreeMap<String, Value> {
+/// Waits until every imported team's ranking is computed from `rows` events; an instant after the last of them.
+async fn current(stack: &Stack, flywheel: &Flywheel, report: &Value, rows: u64) -> String {
     let client = testkit::clickhouse(stack, Role::Ingest);
     let newest = eventually("every event is a row or a repeat", CURRENT_MAX, async || {
         let found = client.query(EVENT_ROWS).fetch_one::<u64>().await.map_err(|error| error.to_string())?;
@@ -75,40 +78,31 @@ async fn rankings(stack: &Stack, flywheel: &Flywheel, report: &Value, rows: u64)
         if found >= rows { Ok(now.replace(' ', "T")) } else { Err(format!("{found} of {rows}")) }
     })
     .await;
-    let mut rankings = BTreeMap::new();
-    for team in report["teams"].as_object().expect("a map").keys() {
-        let ranking = eventually("the ranking is current", CURRENT_MAX, async || {
-            let (status, body) = flywheel.get(&format!("/v1/teams/{team}/rankings?limit=200")).await;
+    for team in teams(report) {
+        eventually("the ranking is current", CURRENT_MAX, async || {
+            let (status, body) = flywheel.get(&format!("/v1/teams/{team}/rankings")).await;
             // RFC 3339 in UTC sorts as text.
             match body["data_through"].as_str() {
-                Some(through) if status == 200 && through > newest.as_str() => Ok(body),
+                Some(through) if status == 200 && through > newest.as_str() => Ok(()),
                 through => Err(format!("{team} {status} {through:?}, waiting for {newest}")),
             }
         })
         .await;
-        rankings.insert(team.clone(), ranking);
+    }
+    format!("{newest}Z")
+}
+
+/// Every imported team's ranking as of this instant.
+async fn rankings(flywheel: &Flywheel, report: &Value, as_of: &str) -> BTreeMap<String, Value> {
+    let mut rankings = BTreeMap::new();
+    for team in teams(report) {
+        let (status, body) = flywheel.get(&format!("/v1/teams/{team}/rankings?limit=200&as_of={as_of}")).await;
+        assert_eq!(status, 200, "{team}: {body}");
+        rankings.insert(team.clone(), body);
     }
     rankings
 }
 
-/// What must not change: places and counts to the letter, and shares but for the seconds that passed in between.
-fn numbers(ranking: &Value) -> Vec<String> {
-    let items = ranking["items"].as_array().into_iter().chain(ranking["iterate"].as_array()).flatten();
-    let mut numbers: Vec<String> = items
-        .map(|item| {
-            let (demand, need) = (&item["demand"], &item["need"]);
-            format!(
-                "{} {} {} {} {} {} {:.4}",
-                item["rank"],
-                item["feature"],
-                demand["accounts"],
-                demand["requests"],
-                demand["outside"],
-                need["accounts"],
-                item["score"].as_f64().expect("a number"),
-            )
-        })
-        .collect();
-    numbers.push(ranking["population"].to_string());
-    numbers
+fn teams(report: &Value) -> impl Iterator<Item = &String> {
+    report["teams"].as_object().expect("a map").keys()
 }
