@@ -4,7 +4,7 @@
 //! then takes the API for a part of that site, and hands the page whatever is told to those who show no key. But it says in `Host`
 //! for whom the request is: the name of that site. An address cannot be made to lead elsewhere, so any address will do.
 
-use std::{net::IpAddr, str::FromStr, sync::Arc};
+use std::{net::IpAddr, str::FromStr};
 
 use axum::{
     extract::Request,
@@ -35,13 +35,13 @@ impl FromStr for HostName {
 }
 
 /// The names that are answered; none where any is.
-#[derive(Clone, Debug)]
-pub(crate) struct Hosts(Option<Arc<[HostName]>>);
+#[derive(Debug)]
+pub(crate) struct Hosts(Option<Vec<HostName>>);
 
 impl Hosts {
     pub(crate) fn new(config: &ApiConfig) -> Self {
         let open_on_loopback = config.listen.ip().is_loopback() && !config.keys_required();
-        Self((open_on_loopback || !config.hosts.is_empty()).then(|| config.hosts.clone().into()))
+        Self((open_on_loopback || !config.hosts.is_empty()).then(|| config.hosts.clone()))
     }
 
     /// Refuses a request for a host that we are not. One that names none is no browser's.

@@ -43,6 +43,7 @@ pub mod server;
 mod shown;
 pub mod store;
 mod stream;
+mod surroundings;
 mod telemetry;
 mod tls;
 pub mod withheld;

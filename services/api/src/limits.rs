@@ -1,6 +1,6 @@
 //! What a request may cost: its length, its time, and how many there are at once.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{extract::Request, http::header::CONTENT_LENGTH, response::Response};
 use tokio::sync::Semaphore;
@@ -22,22 +22,22 @@ const HEADERS_BYTES_MAX: usize = 16 * 1024;
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
 
 /// The limits in force.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Limits {
-    in_flight: Arc<Semaphore>,
+    in_flight: Semaphore,
     request_ms_max: u64,
 }
 
 impl Limits {
     pub(crate) fn new(config: &ApiConfig) -> Self {
         Self {
-            in_flight: Arc::new(Semaphore::new(config.requests_in_flight_max.min(Semaphore::MAX_PERMITS))),
+            in_flight: Semaphore::new(config.requests_in_flight_max.min(Semaphore::MAX_PERMITS)),
             request_ms_max: config.request_ms_max,
         }
     }
 
     /// Lets the request through to `next` if it keeps within the limits, and gives up on it when its time is over.
-    pub(crate) async fn enforce<F: Future<Output = Response>>(
+    pub(crate) async fn enforce<F: Future<Output = Result<Response, Error>>>(
         &self,
         request: Request,
         next: impl FnOnce(Request) -> F,
@@ -56,11 +56,11 @@ impl Limits {
             return Err(Error::HeadersTooLarge { headers_max: HEADERS_MAX, bytes_max: HEADERS_BYTES_MAX });
         }
         if PROBES.contains(&request.uri().path()) {
-            return Ok(next(request).await);
+            return next(request).await;
         }
         let _permit = self.in_flight.try_acquire().map_err(|_| Error::Overloaded)?;
         tokio::time::timeout(Duration::from_millis(self.request_ms_max), next(request))
             .await
-            .map_err(|_| Error::Timeout { ms_max: self.request_ms_max })
+            .unwrap_or(Err(Error::Timeout { ms_max: self.request_ms_max }))
     }
 }

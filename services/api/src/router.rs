@@ -1,19 +1,11 @@
-//! The table of contents: every path, and what surrounds them all.
+//! The table of contents: every path. `surroundings` has what every request meets before it comes to one.
 
 use std::{ops::Deref, sync::Arc};
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Request, State},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
-};
+use axum::{Router, body::Bytes, middleware};
 use domain::ids::TeamId;
 use kit::health::Health;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -22,20 +14,16 @@ use crate::{
     access::{Access, authenticate, demands, oidc::Tokens},
     answer,
     audit::Audit,
-    compression, cors, described,
+    described,
     docs::Docs,
-    envelope,
     error::{Error, ParameterError},
     history::History,
-    host::Hosts,
-    limits::Limits,
-    metrics::http::HttpMetrics,
     problem::Problem,
     published::Published,
     routes::{dead_letters, diff, features, outcome, portfolio, probes, rankings, stream, teams},
     store::Store,
     stream::Streams,
-    telemetry,
+    surroundings::Surroundings,
 };
 
 /// What the handlers share. Cheap to clone, which a request does several times: one count, not one for each part.
@@ -113,10 +101,10 @@ pub fn router(state: AppState, config: &ApiConfig) -> Router {
     let state = state.with(|parts| parts.streams = streams);
     let [(open, _), (readers, _), (operators, _)] =
         [open(), readers(), operators()].map(OpenApiRouter::split_for_parts);
-    let keyed = readers
-        .merge(operators.layer(middleware::from_fn_with_state(state.clone(), authenticate::admin)))
-        .layer(middleware::from_fn_with_state(state.clone(), authenticate::reader));
-    surround(open.merge(keyed).with_state(state), config)
+    let keyed = readers.merge(operators.layer(middleware::from_fn_with_state(state.clone(), authenticate::admin)));
+    let open = open.fallback(async || Error::UnknownPath).with_state(state.clone());
+    let surroundings = Surroundings::new(config);
+    surroundings.around(open, None).merge(surroundings.around(keyed.with_state(state.clone()), Some(state)))
 }
 
 /// The OpenAPI document of [`router`], as it is served.
@@ -189,96 +177,5 @@ impl AppState {
     /// Until all that was published has been read, an answer may be old or missing, so there is none.
     pub(crate) fn loaded(&self) -> Result<(), Error> {
         if self.store.loaded() { Ok(()) } else { Err(Error::Loading) }
-    }
-}
-
-/// Puts around `router` what every request meets; the first to meet it is the last named here.
-///
-/// A layer costs each request a few allocations, so what always stands together is one.
-fn surround(router: Router, config: &ApiConfig) -> Router {
-    let answering = router
-        .fallback(async || Error::UnknownPath)
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(ServiceBuilder::new().layer(compression::layer()).layer(CatchPanicLayer::custom(panicked)))
-        .layer(middleware::from_fn_with_state((Limits::new(config), Hosts::new(config)), limit));
-    let readable = match cors::layer(&config.cors_origins) {
-        Some(cors) => answering.layer(cors),
-        None => answering,
-    };
-    readable.layer(middleware::from_fn_with_state(Arc::new(HttpMetrics::new(config.scheme())), tell))
-}
-
-async fn limit(
-    State((limits, hosts)): State<(Limits, Hosts)>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Error> {
-    hosts.check(&request)?;
-    limits.enforce(request, |request| next.run(compression::plain_too(request))).await
-}
-
-async fn tell(State(metrics): State<Arc<HttpMetrics>>, request: Request, next: Next) -> Response {
-    envelope::wrap(request, |request| telemetry::record(&metrics, request, |request| next.run(request))).await
-}
-
-fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = message.unwrap_or("not a text"), "a handler panicked");
-    Error::Internal.into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{future::pending, time::Duration};
-
-    use axum::{
-        body::{Body, to_bytes},
-        http::Request,
-        routing::get,
-    };
-    use serde_json::Value;
-    use tower::ServiceExt;
-
-    use super::*;
-
-    async fn answer(router: Router, path: &str) -> (u16, String, Value) {
-        let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
-        let status = response.status().as_u16();
-        let media_type = response.headers()["content-type"].to_str().unwrap().to_owned();
-        let body = to_bytes(response.into_body(), 65_536).await.unwrap();
-        (status, media_type, serde_json::from_slice(&body).unwrap())
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_a_500_that_leaks_nothing() {
-        let router = Router::new().route("/", get(async || -> () { panic!("the secret") }));
-        let (status, media_type, body) = answer(surround(router, &ApiConfig::default()), "/").await;
-        assert_eq!((status, media_type.as_str()), (500, "application/problem+json"));
-        assert_eq!(body["type"], "urn:flywheel:problem:internal");
-        assert!(!body.to_string().contains("secret"), "{body}");
-    }
-
-    #[tokio::test]
-    async fn a_request_that_takes_too_long_is_a_504() {
-        let router = Router::new().route("/", get(async || pending::<()>().await));
-        let config = ApiConfig { request_ms_max: 12, ..ApiConfig::default() };
-        let (status, _, body) = answer(surround(router, &config), "/").await;
-        assert_eq!((status, &body["type"]), (504, &"urn:flywheel:problem:timeout".into()));
-        assert_eq!(body["detail"], "no answer was ready within 12 ms");
-    }
-
-    #[tokio::test]
-    async fn a_request_too_many_is_a_503_that_says_when_to_return() {
-        let router = Router::new().route("/", get(async || pending::<()>().await));
-        let config = ApiConfig { requests_in_flight_max: 1, ..ApiConfig::default() };
-        let router = surround(router, &config);
-        let mut stuck = Box::pin(answer(router.clone(), "/"));
-        assert!(tokio::time::timeout(Duration::from_millis(1), &mut stuck).await.is_err());
-        let second = Request::get("/").body(Body::empty()).unwrap();
-        let refused = router.clone().oneshot(second).await.unwrap();
-        assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (503, "1"));
-        // The first one's client leaves, and with it goes what it held.
-        drop(stuck);
-        assert!(tokio::time::timeout(Duration::from_millis(1), answer(router, "/")).await.is_err());
     }
 }

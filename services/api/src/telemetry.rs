@@ -7,13 +7,18 @@ use axum::{
     http::{StatusCode, Version},
     response::Response,
 };
-use opentelemetry::{KeyValue, global, trace::TraceContextExt};
+use opentelemetry::{
+    Context, KeyValue,
+    context::FutureExt as _,
+    global::{self, BoxedTracer},
+    trace::{SpanBuilder, SpanKind, SpanRef, Status, TraceContextExt as _, Tracer as _},
+};
 use opentelemetry_http::HeaderExtractor;
 use opentelemetry_semantic_conventions::attribute::{
-    ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_SCHEME,
+    ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_PATH,
+    URL_SCHEME,
 };
-use tracing::{Instrument, Span, field::Empty};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
+use smallvec::SmallVec;
 
 use crate::{
     envelope::RequestId,
@@ -22,6 +27,7 @@ use crate::{
 
 /// Measures the request and traces it, as a part of the client's trace if it names one.
 pub(crate) async fn record<F: Future<Output = Response>>(
+    tracer: &BoxedTracer,
     metrics: &HttpMetrics,
     request: Request,
     next: impl FnOnce(Request) -> F,
@@ -30,57 +36,85 @@ pub(crate) async fn record<F: Future<Output = Response>>(
     let method = named(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let protocol = protocol(request.version());
-    let span = span(&request, method, metrics.scheme, route.as_ref());
+    let traced = begin(tracer, &request);
+    describe(&traced.span(), &request, method, metrics.scheme, route.as_ref());
     let _active = metrics.active(method);
-    let response = next(request).instrument(span.clone()).await;
+    let response = next(request).with_context(traced.clone()).await;
 
     let status = response.status();
-    span.record("http.response.status_code", status.as_u16());
-    let mut attributes = vec![
+    conclude(&traced.span(), status);
+    let mut attributes: SmallVec<[_; ATTRIBUTES_MAX]> = SmallVec::from_iter([
         KeyValue::new(HTTP_REQUEST_METHOD, method),
         KeyValue::new(URL_SCHEME, metrics.scheme),
         KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())),
         KeyValue::new(NETWORK_PROTOCOL_VERSION, protocol),
-    ];
+    ]);
     if let Some(route) = route {
         attributes.push(KeyValue::new(HTTP_ROUTE, route.as_str().to_owned()));
     }
     if status.is_server_error() {
-        span.record("error.type", status.as_str());
-        // An answer that says to come back later is not a failure of this request's handling.
-        if status != StatusCode::SERVICE_UNAVAILABLE {
-            span.record("otel.status_code", "ERROR");
-        }
         attributes.push(KeyValue::new(ERROR_TYPE, status.as_str().to_owned()));
     }
     metrics.duration.record(started.elapsed().as_secs_f64(), &attributes);
     response
 }
 
-fn span(request: &Request, method: &'static str, scheme: &'static str, route: Option<&MatchedPath>) -> Span {
-    let route = route.map(MatchedPath::as_str);
-    let span = tracing::info_span!(
-        "request",
-        otel.name = route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}")),
-        otel.kind = "server",
-        otel.status_code = Empty,
-        http.request.method = method,
-        http.route = route,
-        http.response.status_code = Empty,
-        url.scheme = scheme,
-        url.path = request.uri().path(),
-        request.id = request.extensions().get::<RequestId>().map(RequestId::as_str),
-        error.type = Empty,
-    );
+/// Of a measurement.
+const ATTRIBUTES_MAX: usize = 6;
+
+/// Begins the request's span, a part of its client's trace if it names one. It ends with the last copy of the context.
+///
+/// It is one of OpenTelemetry's own and not `tracing`'s, which would cost an answer from memory several times as much: whatever is
+/// logged or traced beneath finds it in the context.
+fn begin(tracer: &BoxedTracer, request: &Request) -> Context {
+    let mut parent = Context::new();
     if request.headers().contains_key("traceparent") {
-        let parent =
-            global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(request.headers())));
-        if parent.span().span_context().is_valid() {
-            // It fails where nobody collects traces, and then there is nothing to continue.
-            let _ = span.set_parent(parent);
+        let headers = HeaderExtractor(request.headers());
+        parent = global::get_text_map_propagator(|propagator| propagator.extract_with_context(&parent, &headers));
+    }
+    let span = SpanBuilder::from_name("request").with_kind(SpanKind::Server);
+    let span = tracer.build_with_context(span, &parent);
+    parent.with_span(span)
+}
+
+/// Gives a span its name and attributes once it is known that somebody will see them: most are not sampled. What decides that, a part
+/// of all or the client, looks at no attribute.
+fn describe(
+    span: &SpanRef<'_>,
+    request: &Request,
+    method: &'static str,
+    scheme: &'static str,
+    route: Option<&MatchedPath>,
+) {
+    if !span.is_recording() {
+        return;
+    }
+    span.update_name(route.map_or_else(|| method.to_owned(), |route| format!("{method} {}", route.as_str())));
+    span.set_attributes([
+        KeyValue::new(HTTP_REQUEST_METHOD, method),
+        KeyValue::new(URL_SCHEME, scheme),
+        KeyValue::new(URL_PATH, request.uri().path().to_owned()),
+    ]);
+    if let Some(route) = route {
+        span.set_attribute(KeyValue::new(HTTP_ROUTE, route.as_str().to_owned()));
+    }
+    if let Some(id) = request.extensions().get::<RequestId>() {
+        span.set_attribute(KeyValue::new("request.id", id.as_str().to_owned()));
+    }
+}
+
+fn conclude(span: &SpanRef<'_>, status: StatusCode) {
+    if !span.is_recording() {
+        return;
+    }
+    span.set_attribute(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())));
+    if status.is_server_error() {
+        span.set_attribute(KeyValue::new(ERROR_TYPE, status.as_str().to_owned()));
+        // An answer that says to come back later is not a failure of this request's handling.
+        if status != StatusCode::SERVICE_UNAVAILABLE {
+            span.set_status(Status::error(""));
         }
     }
-    span
 }
 
 fn protocol(version: Version) -> &'static str {
@@ -98,13 +132,12 @@ mod tests {
         middleware::{self, Next},
         routing::get,
     };
-    use opentelemetry::trace::{SpanKind, Status, TracerProvider};
+    use opentelemetry::trace::TracerProvider as _;
     use opentelemetry_sdk::{
         propagation::TraceContextPropagator,
         trace::{InMemorySpanExporter, SdkTracerProvider, SpanData},
     };
     use tower::ServiceExt;
-    use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
 
@@ -113,16 +146,14 @@ mod tests {
         global::set_text_map_propagator(TraceContextPropagator::new());
         let exporter = InMemorySpanExporter::default();
         let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
-        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-        let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
-
-        let metrics = Arc::new(HttpMetrics::new("https"));
-        let record = async |State(metrics): State<Arc<HttpMetrics>>, request: Request, next: Next| {
-            record(&metrics, request, |request| next.run(request)).await
+        let tracer = BoxedTracer::new(Box::new(provider.tracer("test")));
+        let telemetry = Arc::new((tracer, HttpMetrics::new("https")));
+        let record = async |State(telemetry): State<Arc<(BoxedTracer, HttpMetrics)>>, request: Request, next: Next| {
+            record(&telemetry.0, &telemetry.1, request, |request| next.run(request)).await
         };
         let router = Router::new()
             .route("/v1/teams/{team}", get(async move || status))
-            .layer(middleware::from_fn_with_state(metrics, record));
+            .layer(middleware::from_fn_with_state(telemetry, record));
         let request = Request::get(path)
             .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
             .body(Body::empty())

@@ -147,7 +147,7 @@ impl Access {
         let (Some(key), Some(seal)) = (bearer(sent).and_then(KeyText::parse), &self.0.seal) else {
             return self.wrong_key(Guess::new(peer, None));
         };
-        if self.0.ring.age().is_none() {
+        if !self.0.ring.is_read() {
             return Err((Refusal::KeysAway, Error::KeysAway));
         }
         let held = self.0.ring.find(key.id());

@@ -85,6 +85,11 @@ impl Ring {
         }
     }
 
+    /// Whether anything was read yet.
+    pub(crate) fn is_read(&self) -> bool {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).read_at.is_some()
+    }
+
     /// How old what is held is; none before anything was read.
     pub(crate) fn age(&self) -> Option<Duration> {
         self.held.read().unwrap_or_else(PoisonError::into_inner).read_at.map(|read_at| read_at.elapsed())

@@ -4,17 +4,17 @@ pub(crate) mod dead_letters;
 pub(crate) mod instants;
 pub(crate) mod ranking;
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{borrow::Cow, str::FromStr};
 
 use axum::{
-    extract::{FromRequestParts, Path},
+    extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
 use domain::{
     ids::{FeatureId, InvalidId, TeamId},
     time::Timestamp,
 };
-use serde::Deserialize;
+use smallvec::SmallVec;
 use utoipa::IntoParams;
 
 use crate::{
@@ -122,8 +122,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Team {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let [team] = path(parts, state, ["team"]).await?;
-        Ok(Self(id("team", &team).map_err(|error| Error::Parameters(vec![error]))?))
+        let params = path(parts, state, &["team"]).await?;
+        Ok(Self(id("team", named(&params, "team")?).map_err(|error| Error::Parameters(vec![error]))?))
     }
 }
 
@@ -131,8 +131,8 @@ impl<S: Send + Sync> FromRequestParts<S> for TeamFeature {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let [team, feature] = path(parts, state, ["team", "feature"]).await?;
-        match (id("team", &team), id("feature", &feature)) {
+        let params = path(parts, state, &["team", "feature"]).await?;
+        match (id("team", named(&params, "team")?), id("feature", named(&params, "feature")?)) {
             (Ok(team), Ok(feature)) => Ok(Self(team, feature)),
             (team, feature) => Err(Error::Parameters(team.err().into_iter().chain(feature.err()).collect())),
         }
@@ -143,8 +143,9 @@ impl<S: Send + Sync> FromRequestParts<S> for TeamSnapshot {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let [team, snapshot] = path(parts, state, ["team", "snapshot"]).await?;
-        Ok(Self(id("team", &team).map_err(|error| Error::Parameters(vec![error]))?, snapshot))
+        let params = path(parts, state, &["team", "snapshot"]).await?;
+        let team = id("team", named(&params, "team")?).map_err(|error| Error::Parameters(vec![error]))?;
+        Ok(Self(team, named(&params, "snapshot")?.to_owned()))
     }
 }
 
@@ -211,20 +212,16 @@ fn limit(text: &str) -> Result<usize, String> {
 }
 
 /// The parameters of the path, which the router has matched already; only their encoding can be wrong.
-async fn path<S: Send + Sync, const N: usize>(
-    parts: &mut Parts,
-    state: &S,
-    names: [&str; N],
-) -> Result<[String; N], Error> {
-    #[derive(Deserialize)]
-    #[serde(transparent)]
-    struct Values(Vec<String>);
-
-    let Path(Values(values)) = Path::<Values>::from_request_parts(parts, state).await.map_err(|_| {
+async fn path<S: Send + Sync>(parts: &mut Parts, state: &S, names: &[&str]) -> Result<RawPathParams, Error> {
+    RawPathParams::from_request_parts(parts, state).await.map_err(|_| {
         let detail = "is not percent-encoded UTF-8".to_owned();
         Error::Parameters(vec![ParameterError { parameter: names.join(", "), detail }])
-    })?;
-    <[String; N]>::try_from(values).map_err(|_| Error::UnknownPath)
+    })
+}
+
+/// One of them.
+fn named<'a>(params: &'a RawPathParams, name: &str) -> Result<&'a str, Error> {
+    params.iter().find(|(given, _)| *given == name).map(|(_, value)| value).ok_or(Error::UnknownPath)
 }
 
 fn id<T: FromStr<Err = InvalidId>>(parameter: &str, text: &str) -> Result<T, ParameterError> {
@@ -236,48 +233,53 @@ fn id<T: FromStr<Err = InvalidId>>(parameter: &str, text: &str) -> Result<T, Par
 const ERRORS_TOLD_MAX: usize = 20;
 
 /// The parameters of a query, taken one by one; what is left when all are taken is unknown.
-struct Query {
-    given: BTreeMap<String, String>,
-    accepted: Vec<&'static str>,
+struct Query<'a> {
+    given: SmallVec<[(Cow<'a, str>, Cow<'a, str>); GIVEN_EXPECTED]>,
+    accepted: SmallVec<[&'static str; ACCEPTED_EXPECTED]>,
     errors: Vec<ParameterError>,
 }
 
-impl Query {
-    fn of(parts: &Parts) -> Self {
-        let mut query = Self { given: BTreeMap::new(), accepted: Vec::new(), errors: Vec::new() };
-        for (name, value) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-            if query.given.insert(name.clone().into_owned(), value.into_owned()).is_some() {
-                query.error(&name, "is given twice");
-            }
-        }
-        query
+/// So many parameters are given at most in what is asked in earnest.
+const GIVEN_EXPECTED: usize = 4;
+
+/// So many have most paths at most.
+const ACCEPTED_EXPECTED: usize = 16;
+
+impl<'a> Query<'a> {
+    fn of(parts: &'a Parts) -> Self {
+        let given = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).collect();
+        Self { given, accepted: SmallVec::new(), errors: Vec::new() }
     }
 
     /// The query of a path whose answer has several forms: [`Reply`](crate::answer::Reply) reads which one.
-    fn of_answer(parts: &Parts) -> Self {
+    fn of_answer(parts: &'a Parts) -> Self {
         let mut query = Self::of(parts);
         query.take("format", Format::named);
         query
     }
 
     fn has(&self, name: &str) -> bool {
-        self.given.contains_key(name)
+        self.given.iter().any(|(given, _)| given == name)
     }
 
     fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         self.accepted.push(name);
-        let text = self.given.remove(name)?;
+        let at = self.given.iter().position(|(given, _)| given == name)?;
+        let (_, text) = self.given.remove(at);
+        if self.has(name) {
+            self.given.retain(|(given, _)| given != name);
+            self.error(name, "is given twice");
+            return None;
+        }
         read(&text).map_err(|detail| self.error(name, &detail)).ok()
     }
 
     fn finish(mut self) -> Result<(), Error> {
-        let accepted = match self.accepted.as_slice() {
-            [] => "there are none here".to_owned(),
-            [name] => format!("there is {name}"),
-            [names @ .., last] => format!("there are {} and {last}", names.join(", ")),
-        };
-        for unknown in std::mem::take(&mut self.given).into_keys() {
-            self.error(&unknown, &format!("is not a parameter of this path; {accepted}"));
+        if !self.given.is_empty() {
+            let unknown = format!("is not a parameter of this path; {}", self.offer());
+            for (name, _) in std::mem::take(&mut self.given) {
+                self.error(&name, &unknown);
+            }
         }
         // An answer should not be many times the question.
         let more = self.errors.len().saturating_sub(ERRORS_TOLD_MAX);
@@ -286,6 +288,15 @@ impl Query {
             self.error("query", &format!("has {more} more that is wrong"));
         }
         if self.errors.is_empty() { Ok(()) } else { Err(Error::Parameters(self.errors)) }
+    }
+
+    /// What may be asked here.
+    fn offer(&self) -> String {
+        match self.accepted.as_slice() {
+            [] => "there are none here".to_owned(),
+            [name] => format!("there is {name}"),
+            [names @ .., last] => format!("there are {} and {last}", names.join(", ")),
+        }
     }
 
     fn error(&mut self, parameter: &str, detail: &str) {

@@ -149,7 +149,9 @@ fn what_if(query: &mut Query) -> WhatIf {
         tier_weight_growth: query.take("tier_weight_growth", number),
         tier_weight_enterprise: query.take("tier_weight_enterprise", number),
     };
-    if let Err(problems) = what_if.apply(&Parameters::default()) {
+    if what_if != WhatIf::default()
+        && let Err(problems) = what_if.apply(&Parameters::default())
+    {
         for problem in problems {
             for field in problem.fields() {
                 query.error(field, &problem.to_string());

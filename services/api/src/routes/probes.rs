@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     http::{
         HeaderValue,
-        header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+        header::{ACCEPT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY},
     },
     response::IntoResponse,
 };
@@ -79,7 +79,7 @@ pub(crate) async fn version() -> Json<Version> {
     Always,
 ))]
 pub(crate) async fn openapi(State(state): State<AppState>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, JSON)], state.openapi.clone())
+    ([(CONTENT_TYPE, JSON), (VARY, ACCEPT_ENCODING.into())], state.openapi.clone())
 }
 
 /// This document as a page
@@ -92,7 +92,10 @@ pub(crate) async fn openapi(State(state): State<AppState>) -> impl IntoResponse 
 ))]
 pub(crate) async fn docs(State(state): State<AppState>) -> impl IntoResponse {
     let html = HeaderValue::from_static("text/html; charset=utf-8");
-    ([(CONTENT_TYPE, html), (CONTENT_SECURITY_POLICY, state.docs.policy.clone())], state.docs.page.clone())
+    (
+        [(CONTENT_TYPE, html), (VARY, ACCEPT_ENCODING.into()), (CONTENT_SECURITY_POLICY, state.docs.policy.clone())],
+        state.docs.page.clone(),
+    )
 }
 
 const OK: Well = Well { status: "ok" };

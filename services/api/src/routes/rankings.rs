@@ -51,12 +51,13 @@ pub(crate) async fn current(
 ) -> Result<Response, Error> {
     let told = Told::to(&principal);
     let current = state.team(&team)?;
+    // What is computed is on the heap: a hot answer would else carry room for its steps along.
     let (published, start) = match place(&query, &team)? {
         Some(Cursor::Computed { as_of, start }) => {
-            return computed(&state, &reply, &team, &query, told, Some(*as_of), *start).await;
+            return Box::pin(computed(&state, &reply, &team, &query, told, Some(*as_of), *start)).await;
         }
         None if !query.question.is_plain() => {
-            return computed(&state, &reply, &team, &query, told, query.question.as_of, 0).await;
+            return Box::pin(computed(&state, &reply, &team, &query, told, query.question.as_of, 0)).await;
         }
         None => (current, 0),
         Some(Cursor::Ranking { snapshot, start }) => {
