@@ -59,6 +59,7 @@ pub use crate::{
     portfolio::PORTFOLIO_TEAMS_MAX,
     segments::{SEGMENT_ROWS_MAX, SegmentTallies, SideBySide, TierTallies},
     tallies::Standing,
+    teams::SIZED_MAX,
 };
 
 /// Reads from ClickHouse. Cheap to clone.

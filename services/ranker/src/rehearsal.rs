@@ -23,7 +23,8 @@ pub struct Rehearsal {
 }
 
 /// Computes the rankings of that second, in batches as a ranker would: they are those of `teams`, in their order. With `earlier`,
-/// of the same teams, the rankings of a week before are at hand, and how large the teams are.
+/// of the same teams, the rankings of a week before are at hand, and how large the teams are. Without, it is a ranker that has just
+/// started; [`store::SIZED_MAX`] teams at most.
 ///
 /// # Errors
 /// When ClickHouse does not answer in time, or a document is too large to be sent.
@@ -34,19 +35,20 @@ pub async fn rehearse(
     as_of_s: i64,
     earlier: Option<&[Rehearsal]>,
 ) -> anyhow::Result<Vec<Rehearsal>> {
-    let mut queue: VecDeque<Planned> = teams
-        .iter()
-        .enumerate()
-        .map(|(place, team)| {
-            let earlier = earlier.and_then(|earlier| earlier.get(place));
-            let week_ago = earlier.map(|earlier| earlier.week_ago.clone());
+    let sizes = match earlier {
+        Some(earlier) => earlier.iter().map(|earlier| earlier.rows).collect(),
+        None => store.sizes(teams).await?,
+    };
+    let mut queue: VecDeque<Planned> = (teams.iter().zip(sizes).enumerate())
+        .map(|(place, (team, rows))| {
+            let week_ago = earlier.and_then(|earlier| earlier.get(place)).map(|earlier| earlier.week_ago.clone());
             let order = Order { team: team.clone(), week_ago, links: Vec::new() };
-            Planned { place, rows: earlier.map(|earlier| earlier.rows), order }
+            Planned { place, rows, order }
         })
         .collect();
     let mut batches = Vec::new();
     while !queue.is_empty() {
-        batches.push(batch::take(&mut queue, Limits::of(config), |planned| planned.rows));
+        batches.push(batch::take(&mut queue, Limits::of(config), |planned| Some(planned.rows)));
     }
     let watermark = Timestamp(i64::MAX);
     let several = if batches.len() > 1 { Some(config.ranker_batches_at_once_max) } else { None };
@@ -75,6 +77,6 @@ pub async fn rehearse(
 /// A team that is to be ranked.
 struct Planned {
     place: usize,
-    rows: Option<u64>,
+    rows: u64,
     order: Order,
 }

@@ -63,7 +63,7 @@ impl Leader {
         let Computed { team, links, outcome } = computed;
         match outcome {
             Ok(Outcome { ready, week_ago, rows }) => {
-                self.past.insert(team, Past { week_ago, rows });
+                self.past.insert(team, Past { week_ago: Some(week_ago), rows });
                 if let Some(led) = self.led.get_mut(&shard) {
                     led.push(ready);
                 }

@@ -18,7 +18,7 @@ use domain::{
 };
 use kit::health::Part;
 use opentelemetry::trace::SpanContext;
-use store::Store;
+use store::{SIZED_MAX, Store};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -73,9 +73,9 @@ pub(crate) struct Leader {
     computing: usize,
 }
 
-/// What is kept of a team's last ranking.
+/// What is kept of a team's last ranking, or known of the team before its first one here.
 struct Past {
-    week_ago: WeekAgo,
+    week_ago: Option<WeekAgo>,
     rows: u64,
 }
 
@@ -251,6 +251,19 @@ impl Leader {
         if !self.queue.is_empty() {
             // Before any row is read: what is durable by then is in the facts.
             self.watermark = self.store.watermark().await?;
+            self.size_up().await?;
+        }
+        Ok(())
+    }
+
+    /// Counts what there is of teams that have not been ranked here yet: after a takeover that is all of them, and small ones need
+    /// not go alone.
+    async fn size_up(&mut self) -> anyhow::Result<()> {
+        let new = self.queue.iter().filter(|team| !self.past.contains_key(*team));
+        let new: Vec<TeamId> = new.take(SIZED_MAX).cloned().collect();
+        if new.len() > 1 {
+            let sizes = self.store.sizes(&new).await?;
+            self.past.extend(new.into_iter().zip(sizes).map(|(team, rows)| (team, Past { week_ago: None, rows })));
         }
         Ok(())
     }
@@ -339,7 +352,7 @@ impl Leader {
         let shard = self.schedule.shard(&team);
         let term = self.led.get(&shard)?.term();
         let links = self.schedule.begin(&team, as_of_s)?;
-        let week_ago = self.past.get(&team).map(|past| &past.week_ago);
+        let week_ago = self.past.get(&team).and_then(|past| past.week_ago.as_ref());
         let week_ago = week_ago.filter(|week_ago| week_ago.serves(as_of_s, self.config.refresh_s)).cloned();
         Some(((shard, term), Order { team, week_ago, links }))
     }
