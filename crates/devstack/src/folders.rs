@@ -8,6 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+#[cfg(target_os = "linux")]
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
 /// One folder, ignored by git: `parts` (downloads, shared by all runs), `runs` (data and logs, one folder a run) and
 /// `ports` (which run uses which).
@@ -43,6 +45,25 @@ impl Folders {
 
     pub(crate) fn runs(&self) -> PathBuf {
         self.root.join("runs")
+    }
+
+    /// Makes the folder of all runs, in which ext4 gives each run a place of its own on the disk, as it does for folders at the root of
+    /// a file system.
+    ///
+    /// A file that has been deleted keeps its inode from being used for minutes, and whoever makes a file nearby looks at every such
+    /// inode first. A run leaves tens of thousands of them, so the next one, beside it, would spend a fifth of two processors there.
+    ///
+    /// # Errors
+    /// When the folder cannot be made. Other file systems know of no such thing, and need not.
+    pub(crate) fn make_runs(&self) -> io::Result<()> {
+        std::fs::create_dir_all(self.runs())?;
+        #[cfg(target_os = "linux")]
+        if let Ok(runs) = File::open(self.runs())
+            && let Ok(flags) = ioctl_getflags(&runs)
+        {
+            let _ = ioctl_setflags(&runs, flags | IFlags::TOPDIR);
+        }
+        Ok(())
     }
 
     pub(crate) fn ports(&self) -> PathBuf {

@@ -126,6 +126,7 @@ impl Stack {
     pub async fn start(config: StackConfig) -> anyhow::Result<Self> {
         let progress = &config.progress;
         let folder = {
+            config.folders.make_runs().with_context(|| format!("cannot make {}", config.folders.runs().display()))?;
             // So that nobody sweeps away a folder that has been made but not yet locked.
             let _entry = FolderLock::wait(&config.folders.runs(), || ()).await?;
             sweep(&config.folders)?;
