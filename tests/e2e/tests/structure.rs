@@ -94,6 +94,26 @@ fn no_file_names_a_registry_or_a_path_of_somebody_s_machine() {
 }
 
 #[test]
+fn what_a_document_links_to_is_there() {
+    let root = root();
+    let documents = committed().filter(|(file, _)| file.ends_with(".md"));
+    let missing: Vec<String> = documents
+        .flat_map(|(file, text)| {
+            let folder = root.join(&file).parent().map(Path::to_owned).unwrap_or_default();
+            let links: Vec<String> = text.split("](").skip(1).filter_map(target).map(str::to_owned).collect();
+            links.into_iter().filter(move |link| !folder.join(link).exists()).map(move |link| format!("{file}: {link}"))
+        })
+        .collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The file that a link leads to, from what follows its `](`; none if it leads elsewhere, or to a place in the same file.
+fn target(text: &str) -> Option<&str> {
+    let link = text.split_once(')')?.0.split('#').next()?;
+    (!link.is_empty() && !link.contains([':', ' '])).then_some(link)
+}
+
+#[test]
 fn the_path_rule_knows_a_path_from_the_middle_of_one() {
     let home = ["", "home", ""].join("/");
     assert!(starts_a_path(&format!("see {home}x/notes"), &home));

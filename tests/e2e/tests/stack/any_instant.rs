@@ -105,6 +105,14 @@ async fn assert_together(store: &Store, log: &[Logged], histories: &Histories, a
         assert_eq!(format!("{together:?}"), format!("{:?}", alone[0]), "{what}");
         assert_ranking(&what, together.ranking.clone(), &rank(&facts_at(log, team, as_of), None));
     }
+    let sizes = store.sizes(&teams).await.expect("sizes");
+    for ((team, size), together) in teams.iter().zip(&sizes).zip(&found) {
+        // At any instant a ranking is of some of them.
+        let read = together.rows - together.ranking.population.accounts;
+        assert!(read <= *size, "{team}: {read} of {size}");
+    }
+    assert!(sizes.iter().any(|size| *size > 0));
+    assert_eq!((sizes.len(), sizes.last()), (teams.len(), Some(&0)), "nobody knows the last");
     teams.reverse();
     let reversed = store.rankings(&teams, as_of).await.expect("rankings");
     assert!(reversed.iter().rev().map(|one| format!("{one:?}")).eq(found.iter().map(|one| format!("{one:?}"))));
