@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, ensure};
 
 use crate::{
+    folders::make_apart,
     obtain::ClickHouseParts,
     ports::Ports,
     role::Role,
@@ -52,6 +53,8 @@ pub(crate) fn prepare(parts: &ClickHouseParts, settings: &Settings) -> anyhow::R
     for folder in [&config, &data, &logs] {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
+    // Where ClickHouse keeps its tables.
+    make_apart(&data.join("store")).with_context(|| format!("cannot make a folder in {}", data.display()))?;
     let (config_file, users_file) = (config.join("clickhouse.xml"), config.join("clickhouse-users.xml"));
     template::write(&config_file, CONFIG, &[("users_file", template::plain(&users_file)?)])?;
     let users = [

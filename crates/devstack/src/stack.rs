@@ -126,9 +126,10 @@ impl Stack {
     pub async fn start(config: StackConfig) -> anyhow::Result<Self> {
         let progress = &config.progress;
         let folder = {
-            config.folders.make_runs().with_context(|| format!("cannot make {}", config.folders.runs().display()))?;
+            let runs = config.folders.runs();
+            folders::make_apart(&runs).with_context(|| format!("cannot make {}", runs.display()))?;
             // So that nobody sweeps away a folder that has been made but not yet locked.
-            let _entry = FolderLock::wait(&config.folders.runs(), || ()).await?;
+            let _entry = FolderLock::wait(&runs, || ()).await?;
             sweep(&config.folders)?;
             RunFolder::lock(config.folders.run(&config.run), config.temporary)?
         };

@@ -77,8 +77,8 @@ fn begin(tracer: &BoxedTracer, request: &Request) -> Context {
     parent.with_span(span)
 }
 
-/// Gives a span its name and attributes once it is known that somebody will see them: most are not sampled. What decides that, a part
-/// of all or the client, looks at no attribute.
+/// Gives a span its name and attributes once it is known that somebody may see them: where few are sampled, most need none. What decides
+/// that (a part of all, or the client) looks at no attribute.
 fn describe(
     span: &SpanRef<'_>,
     request: &Request,

@@ -36,7 +36,7 @@ pub async fn rehearse(
     earlier: Option<&[Rehearsal]>,
 ) -> anyhow::Result<Vec<Rehearsal>> {
     let sizes = match earlier {
-        Some(earlier) => earlier.iter().map(|earlier| earlier.rows).collect(),
+        Some(earlier) => earlier.iter().map(|earlier| earlier.rows).collect::<Vec<u64>>(),
         None => store.sizes(teams).await?,
     };
     let mut queue: VecDeque<Planned> = (teams.iter().zip(sizes).enumerate())

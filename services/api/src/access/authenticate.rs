@@ -16,7 +16,7 @@ use crate::{
     router::AppState,
 };
 
-/// What the router found in the path; nothing, if no path matched.
+/// What the router found in the path; nothing, if no path matched, or what it found is wrongly encoded.
 pub(crate) type PathParams = Result<RawPathParams, RawPathParamsRejection>;
 
 /// Finds out who asks and leaves it with the request. A path of a team that they may not read does not exist for them.

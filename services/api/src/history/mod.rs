@@ -27,9 +27,9 @@ use std::{
 };
 
 use futures::FutureExt as _;
+use opentelemetry::context::FutureExt as _;
 use serde::Serialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tracing::Instrument as _;
 
 pub(crate) use self::{
     diff::DiffBetween,
@@ -141,7 +141,7 @@ impl History {
         let boarded = shared.flights.board(
             &key,
             || shared.kept.get(&key).map(Ok),
-            || Shared::fly(Arc::clone(shared), key.clone(), enquiry).in_current_span().boxed(),
+            || Shared::fly(Arc::clone(shared), key.clone(), enquiry).with_current_context().boxed(),
         );
         let answer = match boarded {
             Boarded::Landed(answer) => {

@@ -275,14 +275,15 @@ impl<'a> Query<'a> {
     }
 
     fn finish(mut self) -> Result<(), Error> {
-        if !self.given.is_empty() {
+        // An answer should not be many times the question.
+        let told = self.given.len().min(ERRORS_TOLD_MAX.saturating_sub(self.errors.len()));
+        let more = (self.errors.len() + self.given.len()).saturating_sub(ERRORS_TOLD_MAX);
+        if told > 0 {
             let unknown = format!("is not a parameter of this path; {}", self.offer());
-            for (name, _) in std::mem::take(&mut self.given) {
+            for (name, _) in std::mem::take(&mut self.given).into_iter().take(told) {
                 self.error(&name, &unknown);
             }
         }
-        // An answer should not be many times the question.
-        let more = self.errors.len().saturating_sub(ERRORS_TOLD_MAX);
         if more > 0 {
             self.errors.truncate(ERRORS_TOLD_MAX);
             self.error("query", &format!("has {more} more that is wrong"));

@@ -81,9 +81,7 @@ impl Leader {
 
     /// The team is asked for alone until it has a ranking again, or it would fail with every batch that it is in.
     fn alone(&mut self, team: &TeamId) {
-        if let Some(past) = self.past.get_mut(team) {
-            past.rows = u64::MAX;
-        }
+        self.past.entry(team.clone()).or_insert(Past { week_ago: None, rows: 0 }).rows = u64::MAX;
     }
 
     fn opened(&mut self, shard: Shard, writer: Writer, newest: &BTreeMap<TeamId, Timestamp>) {

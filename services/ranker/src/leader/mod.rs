@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use domain::{
     ids::TeamId,
     time::{MICROS_PER_SECOND, Timestamp},
@@ -22,7 +23,7 @@ use store::{SIZED_MAX, Store};
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use crate::{
@@ -45,6 +46,9 @@ use crate::{
 
 /// Snapshots are looked for from so long before now, when a shard is taken over: of older ones our clock is ahead anyway.
 const NEWEST_S: i64 = 60;
+
+/// Nothing is published while teams are counted, so it is given up after this.
+const SIZING_MAX: Duration = Duration::from_secs(2);
 
 /// Ranks the teams of the shards that the group gives us.
 pub(crate) struct Leader {
@@ -251,21 +255,29 @@ impl Leader {
         if !self.queue.is_empty() {
             // Before any row is read: what is durable by then is in the facts.
             self.watermark = self.store.watermark().await?;
-            self.size_up().await?;
+            self.size_up().await;
         }
         Ok(())
     }
 
     /// Counts what there is of teams that have not been ranked here yet: after a takeover that is all of them, and small ones need
-    /// not go alone.
-    async fn size_up(&mut self) -> anyhow::Result<()> {
+    /// not go alone. Where that cannot be said soon, they do.
+    async fn size_up(&mut self) {
         let new = self.queue.iter().filter(|team| !self.past.contains_key(*team));
         let new: Vec<TeamId> = new.take(SIZED_MAX).cloned().collect();
-        if new.len() > 1 {
-            let sizes = self.store.sizes(&new).await?;
-            self.past.extend(new.into_iter().zip(sizes).map(|(team, rows)| (team, Past { week_ago: None, rows })));
+        if new.is_empty() {
+            return;
         }
-        Ok(())
+        let sized = timeout(SIZING_MAX, self.store.sizes(&new)).await.context("ClickHouse takes too long");
+        let sizes = sized.flatten().unwrap_or_else(|error| {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                teams = new.len(),
+                "cannot count how large teams are, ranking each alone"
+            );
+            vec![u64::MAX; new.len()]
+        });
+        self.past.extend(new.into_iter().zip(sizes).map(|(team, rows)| (team, Past { week_ago: None, rows })));
     }
 
     /// Says how it looks after a look that worked.

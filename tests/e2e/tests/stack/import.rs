@@ -31,8 +31,8 @@ async fn a_board_becomes_rankings_and_importing_it_again_changes_no_number() {
     assert_eq!(report["read"], lines, "every line is read");
     assert_eq!(report["imported"].as_u64().unwrap() + left_out + refused, lines, "every record is accounted for");
     let sent = report["events"]["total"].as_u64().expect("a number");
+    let (as_of, published) = current(&stack, &flywheel, &report, sent).await;
     // Of one instant, so that not even the seconds between the two imports make a difference.
-    let as_of = current(&stack, &flywheel, &report, sent).await;
     let first = rankings(&flywheel, &report, &as_of).await;
     for team in ["ecr", "ecs", "eks", "fargate"] {
         let items = first[team]["items"].as_array().expect("a list");
@@ -43,10 +43,14 @@ async fn a_board_becomes_rankings_and_importing_it_again_changes_no_number() {
 
     let again = import(&stack).await;
     assert_eq!(again, report, "the same file gives the same report");
-    current(&stack, &flywheel, &report, 2 * sent).await;
-    let second = rankings(&flywheel, &report, &as_of).await;
+    let (_, published_again) = current(&stack, &flywheel, &report, 2 * sent).await;
+    // Of another api, which keeps no answer of before.
+    let other = Flywheel::spawn(&stack, "api", &[]);
+    other.ready().await;
+    let second = rankings(&other, &report, &as_of).await;
     for (team, first) in &first {
         assert_eq!(first, &second[team], "{team}");
+        assert_eq!(counts(&published[team]), counts(&published_again[team]), "{team}");
     }
 }
 
@@ -69,8 +73,8 @@ async fn import(stack: &Stack) -> Value {
     serde_json::from_str(&printed).expect("the report is JSON")
 }
 
-/// Waits until every imported team's ranking is computed from `rows` events; an instant after the last of them.
-async fn current(stack: &Stack, flywheel: &Flywheel, report: &Value, rows: u64) -> String {
+/// Waits until every imported team's ranking is computed from `rows` events: an instant after the last of them, and what was published.
+async fn current(stack: &Stack, flywheel: &Flywheel, report: &Value, rows: u64) -> (String, BTreeMap<String, Value>) {
     let client = testkit::clickhouse(stack, Role::Ingest);
     let newest = eventually("every event is a row or a repeat", CURRENT_MAX, async || {
         let found = client.query(EVENT_ROWS).fetch_one::<u64>().await.map_err(|error| error.to_string())?;
@@ -78,18 +82,20 @@ async fn current(stack: &Stack, flywheel: &Flywheel, report: &Value, rows: u64) 
         if found >= rows { Ok(now.replace(' ', "T")) } else { Err(format!("{found} of {rows}")) }
     })
     .await;
+    let mut published = BTreeMap::new();
     for team in teams(report) {
-        eventually("the ranking is current", CURRENT_MAX, async || {
-            let (status, body) = flywheel.get(&format!("/v1/teams/{team}/rankings")).await;
+        let ranking = eventually("the ranking is current", CURRENT_MAX, async || {
+            let (status, body) = flywheel.get(&format!("/v1/teams/{team}/rankings?limit=200")).await;
             // RFC 3339 in UTC sorts as text.
             match body["data_through"].as_str() {
-                Some(through) if status == 200 && through > newest.as_str() => Ok(()),
+                Some(through) if status == 200 && through > newest.as_str() => Ok(body),
                 through => Err(format!("{team} {status} {through:?}, waiting for {newest}")),
             }
         })
         .await;
+        published.insert(team.clone(), ranking);
     }
-    format!("{newest}Z")
+    (format!("{newest}Z"), published)
 }
 
 /// Every imported team's ranking as of this instant.
@@ -101,6 +107,27 @@ async fn rankings(flywheel: &Flywheel, report: &Value, as_of: &str) -> BTreeMap<
         rankings.insert(team.clone(), body);
     }
     rankings
+}
+
+/// What no second changes: places and counts.
+fn counts(ranking: &Value) -> Vec<String> {
+    let items = ranking["items"].as_array().into_iter().chain(ranking["iterate"].as_array()).flatten();
+    let mut counts: Vec<String> = items
+        .map(|item| {
+            let (demand, need) = (&item["demand"], &item["need"]);
+            format!(
+                "{} {} {} {} {} {}",
+                item["rank"],
+                item["feature"],
+                demand["accounts"],
+                demand["requests"],
+                demand["outside"],
+                need["accounts"]
+            )
+        })
+        .collect();
+    counts.push(ranking["population"].to_string());
+    counts
 }
 
 fn teams(report: &Value) -> impl Iterator<Item = &String> {

@@ -37,6 +37,9 @@ async fn without_a_key_nothing_is_read_where_one_is_required() {
     for open in ["/livez", "/readyz", "/version", "/openapi.json"] {
         assert_eq!(api.get(open).await.status(), StatusCode::OK, "{open}");
     }
+    let posted = async |headers: &[(&str, &str)]| kind(api.send(Method::POST, RANKING, headers).await).await;
+    assert_eq!(posted(&[]).await, (401, "unauthenticated".to_owned()));
+    assert_eq!(posted(&[("authorization", &key.bearer())]).await, (405, "method-not-allowed".to_owned()));
     assert_eq!(get(&api, RANKING, &key.bearer()).await.status(), StatusCode::OK);
 }
 
