@@ -55,8 +55,8 @@ impl Folders {
 /// Makes a folder in which ext4 gives each folder a place of its own on the disk, as it does for those at the root of a file system.
 ///
 /// A file that has been deleted keeps its inode from being used for minutes, and whoever makes a file nearby looks at every such
-/// inode first. A run, or a table of ClickHouse's, leaves tens of thousands of them, so that the next one, beside it, would spend a
-/// fifth of two processors there.
+/// inode first. Runs, and tables of ClickHouse's, leave so many that what came next beside them was seen to spend a fifth of two
+/// processors there.
 ///
 /// # Errors
 /// When the folder cannot be made. Other file systems know of no such thing, and need not.

@@ -64,8 +64,8 @@ const ATTRIBUTES_MAX: usize = 6;
 
 /// Begins the request's span, a part of its client's trace if it names one. It ends with the last copy of the context.
 ///
-/// It is one of OpenTelemetry's own and not `tracing`'s, which would cost an answer from memory several times as much: whatever is
-/// logged or traced beneath finds it in the context.
+/// It is one of OpenTelemetry's own and not `tracing`'s, which keeps a registry and attributes of spans that nobody will see as well:
+/// whatever is logged or traced beneath finds it in the context.
 fn begin(tracer: &BoxedTracer, request: &Request) -> Context {
     let mut parent = Context::new();
     if request.headers().contains_key("traceparent") {
