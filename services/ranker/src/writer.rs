@@ -37,6 +37,9 @@ use crate::{
 /// Name of the ranker as a source of events.
 const SOURCE: &str = "//flywheel/ranker";
 
+/// How long one call waits that aborts a transaction, before it is made again.
+const ABORT_CALL_MAX: Duration = Duration::from_millis(250);
+
 /// Opens writers.
 pub(crate) struct Writers {
     kafka: KafkaConfig,
@@ -70,7 +73,12 @@ pub(crate) enum Unwritten {
     Refused(#[source] anyhow::Error),
     /// Another writer was opened, or it is not known what became of the transaction: another writer must be opened.
     #[error("the transaction's end is not known")]
-    Broken(#[source] anyhow::Error),
+    Broken {
+        /// The topic does not take one of them.
+        refused: bool,
+        #[source]
+        cause: anyhow::Error,
+    },
 }
 
 impl Writers {
@@ -202,14 +210,30 @@ impl Writer {
         let (fenced, refused, fatal) = (is_fenced(&error), is_refused(&error), is_fatal(&error));
         let cause = anyhow!(error);
         if fatal {
-            return Unwritten::Broken(cause);
+            return Unwritten::Broken { refused, cause };
         }
         let send_max = self.send_max;
-        match blocking(self.producer.clone(), move |producer| producer.abort_transaction(send_max)).await {
+        match blocking(self.producer.clone(), move |producer| abort(producer, send_max)).await {
             Ok(_) if fenced => Unwritten::Fenced(cause),
             Ok(_) if refused => Unwritten::Refused(cause),
             Ok(_) => Unwritten::Aborted(cause),
-            Err(error) => Unwritten::Broken(cause.context(format!("the transaction was not aborted: {error}"))),
+            Err(error) => {
+                Unwritten::Broken { refused, cause: cause.context(format!("the transaction was not aborted: {error}")) }
+            }
+        }
+    }
+}
+
+/// Aborts the open transaction, in calls that are cut short and made again. Each call drops what is queued, once and at its
+/// start: a record that was in flight and comes back, because the one before it was refused, is queued after that, is not
+/// sent any more, and would be waited for until all the time is over.
+fn abort(producer: &FutureProducer<Quiet>, abort_max: Duration) -> Result<(), KafkaError> {
+    let begun = Instant::now();
+    loop {
+        let left = abort_max.saturating_sub(begun.elapsed());
+        match producer.abort_transaction(left.min(ABORT_CALL_MAX)) {
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && left > ABORT_CALL_MAX => {}
+            ended => return ended,
         }
     }
 }

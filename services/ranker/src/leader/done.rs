@@ -165,26 +165,36 @@ impl Leader {
                 led.put_back(rankings, pause);
                 self.trouble.failed(&error.context("cannot publish"));
             }
-            Unpublished::NotWritten(Unwritten::Refused(error)) => {
-                if rankings.len() > 1 {
-                    // One of them is refused; which, is seen when each goes alone.
-                    tracing::debug!(flywheel.shard = shard.0, error = format!("{error:#}"), "rankings go one by one");
-                    led.put_back_apart(rankings);
-                    return;
-                }
-                let error = error.context("the topic refuses it");
-                for ranking in rankings {
-                    self.not_computed(&ranking.team, ranking.links, &error);
-                }
-            }
-            Unpublished::NotWritten(Unwritten::Broken(error)) => {
+            Unpublished::NotWritten(Unwritten::Refused(error)) => self.refused(shard, rankings, error),
+            Unpublished::NotWritten(Unwritten::Broken { refused, cause }) => {
                 self.metrics.fenced(rankings.len());
-                led.put_back(rankings, Duration::ZERO);
                 led.closed();
                 self.schedule.give_up(shard);
-                self.trouble.failed(&error.context("cannot publish"));
+                let cause = cause.context("cannot publish");
+                self.trouble.failed(&cause);
+                if refused {
+                    self.refused(shard, rankings, cause);
+                } else {
+                    led.put_back(rankings, Duration::ZERO);
+                }
                 self.open(shard, pause);
             }
+        }
+    }
+
+    /// The topic does not take one of these. Which, is seen when each goes alone; that one rests, so that it keeps no other
+    /// waiting.
+    fn refused(&mut self, shard: Shard, rankings: Vec<Ready>, error: anyhow::Error) {
+        if rankings.len() > 1 {
+            tracing::debug!(flywheel.shard = shard.0, error = format!("{error:#}"), "rankings go one by one");
+            if let Some(led) = self.led.get_mut(&shard) {
+                led.put_back_apart(rankings);
+            }
+            return;
+        }
+        let error = error.context("the topic refuses it");
+        for ranking in rankings {
+            self.not_computed(&ranking.team, ranking.links, &error);
         }
     }
 

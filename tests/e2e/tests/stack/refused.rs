@@ -21,8 +21,8 @@ use crate::ranking::now;
 /// What the topic takes now: a ranking of one feature, and none of thousands.
 const RECORD_BYTES_MAX: &str = "16000";
 const FEATURES: usize = 3_000;
-/// So many that several have their records where the large team has.
-const TEAMS: usize = 30;
+/// So many that records of others are on their way where the large team's is when it is refused.
+const TEAMS: usize = 120;
 const PUBLISHED_MAX: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
