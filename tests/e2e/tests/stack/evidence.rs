@@ -27,7 +27,7 @@ use testkit::{eventually::eventually, flywheel::Flywheel, record::produce};
 
 use crate::{any_instant::history::Histories, world::logged};
 
-use self::experienced::{FEATURE, OWN_SEGMENTS, TEAM, TEXTS, experienced};
+use self::experienced::{FEATURE, INNER, INNER_ACCOUNTS, OWN_SEGMENTS, TEAM, TEXTS, experienced};
 
 const SEED: u64 = 20_261_124;
 const HISTORIES: usize = 6;
@@ -75,6 +75,7 @@ async fn the_evidence_for_a_feature_is_what_its_events_say() {
 
     let team = TeamId::parse(TEAM).expect("an id");
     assert_own_segments_first(&store, &team, now).await;
+    assert_within(&store, &team, now).await;
     experienced::assert_experience(&store, &log, &team, now).await;
     let of_ranker = Store::new(testkit::clickhouse(&stack, Role::Ranker), QUERY_MAX);
     assert_requests(&store, &of_ranker, &log, &team, now).await;
@@ -236,6 +237,18 @@ async fn assert_own_segments_first(store: &Store, team: &TeamId, as_of: Timestam
     assert!(cells[2..].iter().all(|(_, own)| !own), "{cells:?}");
     let sizes: Vec<u64> = found.side_by_side.segments[2..].iter().map(|cell| cell.tallies.accounts).collect();
     assert!(sizes.len() > 1 && sizes.is_sorted_by(|a, b| a >= b), "the largest first: {cells:?} {sizes:?}");
+}
+
+/// All accounts of the smallest segment are in another one too, which is told unless they are too few.
+async fn assert_within(store: &Store, team: &TeamId, as_of: Timestamp) {
+    for (accounts_min, expected) in [(1, &[INNER][..]), (INNER_ACCOUNTS, &[INNER]), (INNER_ACCOUNTS + 1, &[])] {
+        let inside = store.segments_within(team, as_of, 100.0, accounts_min).await.expect("segments");
+        assert_eq!(
+            inside,
+            expected.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect::<Vec<_>>(),
+            "{accounts_min}"
+        );
+    }
 }
 
 /// Texts are read only when they are asked for, and only by who may.

@@ -19,6 +19,9 @@ pub(crate) const TEAM: &str = "experienced";
 pub(crate) const FEATURE: &str = "search";
 /// The team's own segments; in the second there is nobody.
 pub(crate) const OWN_SEGMENTS: [&str; 2] = ["startups", "museums"];
+/// The one segment of which all accounts are in another, that other, and how many they are.
+pub(crate) const INNER: (&str, &str) = ("schools", "banks");
+pub(crate) const INNER_ACCOUNTS: u64 = 2;
 /// What was said last, the newest first.
 pub(crate) const TEXTS: [Option<&str>; 4] = [None, Some("We would pay for it"), None, Some("It is too slow")];
 
@@ -45,7 +48,8 @@ pub(crate) fn experienced(now: Timestamp) -> Vec<Described> {
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     for (number, observations) in OBSERVATIONS.into_iter().enumerate() {
         let account = format!("customer-{number}");
-        let segments: &[&str] = [&[][..], &["startups"], &["startups", "banks"], &["schools"], &["banks"]][number % 5];
+        let segments: &[&str] =
+            [&[][..], &["startups"], &["startups", "banks"], &[INNER.0, INNER.1], &["banks"]][number % 5];
         records.add(
             CATALOG,
             "account.defined",
