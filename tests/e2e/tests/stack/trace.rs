@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, io::Write as _, process::Stdio, time::Duration};
 
+use devstack::Role;
 use testkit::{
     flywheel::{Flywheel, binary},
     otlp::{OtlpReceiver, ReceivedSpan},
@@ -47,8 +48,22 @@ async fn an_events_trace_reaches_the_ranking() {
     assert_eq!(read.attributes["messaging.system"], "kafka");
 
     metrics_have_conventional_names(&flywheel, &receiver).await;
+    testkit::clickhouse(&stack, Role::Migrate).query("DROP TABLE requests SYNC").execute().await.expect("it is gone");
+    why_there_is_no_answer_is_in_its_askers_trace(&flywheel).await;
 }
 
+/// What is logged of an answer that could not be computed is found by its asker's trace.
+async fn why_there_is_no_answer_is_in_its_askers_trace(flywheel: &Flywheel) {
+    let client = reqwest::Client::new();
+    let url = format!("{}/v1/teams/traced/rankings?as_of=2026-02-01T00:00:00Z", flywheel.api_url());
+    let answer = client.get(url).header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01")).send().await;
+    assert_eq!(answer.expect("the API answers").status(), 503);
+    let log = flywheel.log();
+    let said: Vec<&str> = log.lines().filter(|line| line.contains("an answer could not be computed")).collect();
+    assert!(!said.is_empty() && said.iter().all(|line| line.contains(TRACE)), "{said:?}\n{log}");
+}
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PRODUCER: i32 = 4;
 const CONSUMER: i32 = 5;
 
