@@ -23,6 +23,8 @@ pub(crate) struct Led {
     /// None while it is being opened.
     writer: Option<Arc<Writer>>,
     publishing: bool,
+    /// What is being published, or a part of it, was unsent.
+    resending: bool,
     resting_until: Option<Instant>,
     /// What ClickHouse has and Kafka did not take: it goes first, and until it has gone nothing more is computed.
     unsent: Vec<Ready>,
@@ -44,6 +46,7 @@ impl Led {
             term: Term { tenure, writer: 0 },
             writer: None,
             publishing: false,
+            resending: false,
             resting_until: None,
             unsent: Vec::new(),
             apart: 0,
@@ -67,7 +70,7 @@ impl Led {
 
     /// The writer is of no use any more, nor is what was begun with it.
     pub(crate) fn closed(&mut self) {
-        self.publishing = false;
+        self.posted();
         self.term.writer += 1;
         if let Some(writer) = self.writer.take() {
             // Closing a client blocks its thread for a moment.
@@ -77,7 +80,7 @@ impl Led {
 
     /// Whether rankings for it may be computed.
     pub(crate) fn flows(&self) -> bool {
-        self.writer.is_some() && self.unsent.is_empty()
+        self.writer.is_some() && self.unsent.is_empty() && !self.resending
     }
 
     pub(crate) fn is_publishing(&self) -> bool {
@@ -103,6 +106,7 @@ impl Led {
             return None;
         }
         let writer = self.writer.as_ref()?;
+        self.resending = !self.unsent.is_empty();
         let rankings = if self.apart > 0 && !self.unsent.is_empty() {
             self.apart -= 1;
             vec![self.unsent.remove(0)]
@@ -118,6 +122,7 @@ impl Led {
     /// What was being published is published, or will be put back.
     pub(crate) fn posted(&mut self) {
         self.publishing = false;
+        self.resending = false;
     }
 
     /// These could not be sent; they are tried again after `pause`.

@@ -1,4 +1,4 @@
-//! Readers: each asks over a connection of its own, again and again, and asks once more when that is lost.
+//! Readers: each asks over a connection of its own, again and again, and asks once more over another when that is lost.
 
 use std::{
     sync::{
@@ -21,6 +21,11 @@ const AWAY: &str = "urn:flywheel:problem:history-away";
 /// As `Retry-After` says.
 const COME_BACK: Duration = Duration::from_secs(1);
 
+/// The system ends the connections of a process that was killed before it closes the port: whoever comes back at once may be taken and
+/// lost a second time.
+const LOSSES_MAX: usize = 3;
+const RETRY: Duration = Duration::from_millis(100);
+
 /// Asks until it is dropped.
 pub(crate) struct Reader {
     answered: Arc<AtomicUsize>,
@@ -39,13 +44,16 @@ impl Reader {
             let mut connection = Connection::default();
             for path in paths.iter().cycle() {
                 pace.tick().await;
-                let answer = match connection.ask(&url, path).await {
-                    Ok(answer) => answer,
-                    Err(_) => {
-                        counts.1.fetch_add(1, Ordering::Relaxed);
-                        connection = Connection::default();
-                        connection.ask(&url, path).await.expect("a request that is made again is answered")
+                let mut losses = 0;
+                let answer = loop {
+                    match connection.ask(&url, path).await {
+                        Ok(answer) => break answer,
+                        Err(error) => assert!(losses < LOSSES_MAX, "lost again and again: {error:?}"),
                     }
+                    losses += 1;
+                    counts.1.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(RETRY).await;
+                    connection = Connection::default();
                 };
                 connection.newest = answers.check(path, answer, connection.newest);
                 counts.0.fetch_add(1, Ordering::Relaxed);
