@@ -22,15 +22,23 @@ pub(crate) struct Led {
     term: Term,
     /// None while it is being opened.
     writer: Option<Arc<Writer>>,
-    publishing: bool,
-    /// What is being published, or a part of it, was unsent.
-    resending: bool,
+    posting: Posting,
     resting_until: Option<Instant>,
     /// What ClickHouse has and Kafka did not take: it goes first, and until it has gone nothing more is computed.
     unsent: Vec<Ready>,
     /// So many of these, the first ones, go alone.
     apart: usize,
     ready: Vec<Ready>,
+}
+
+/// What is being published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Posting {
+    Nothing,
+    New,
+    /// Something that was unsent. Nothing is computed meanwhile: to a schedule that leads the shard anew its teams are due, and there
+    /// would be two rankings of one.
+    Unsent,
 }
 
 /// Rankings on their way, for each team at most one.
@@ -45,8 +53,7 @@ impl Led {
         Self {
             term: Term { tenure, writer: 0 },
             writer: None,
-            publishing: false,
-            resending: false,
+            posting: Posting::Nothing,
             resting_until: None,
             unsent: Vec::new(),
             apart: 0,
@@ -80,11 +87,16 @@ impl Led {
 
     /// Whether rankings for it may be computed.
     pub(crate) fn flows(&self) -> bool {
-        self.writer.is_some() && self.unsent.is_empty() && !self.resending
+        self.is_open() && self.unsent.is_empty() && self.posting != Posting::Unsent
+    }
+
+    /// Whether its writer is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.writer.is_some()
     }
 
     pub(crate) fn is_publishing(&self) -> bool {
-        self.publishing
+        self.posting != Posting::Nothing
     }
 
     /// How many rankings wait.
@@ -102,11 +114,11 @@ impl Led {
 
     /// What is to be published now, if anything.
     pub(crate) fn post(&mut self) -> Option<Post> {
-        if self.publishing || self.ready() == 0 || self.resting_until.is_some_and(|until| Instant::now() < until) {
+        if self.is_publishing() || self.ready() == 0 || self.resting_until.is_some_and(|until| Instant::now() < until) {
             return None;
         }
         let writer = self.writer.as_ref()?;
-        self.resending = !self.unsent.is_empty();
+        self.posting = if self.unsent.is_empty() { Posting::New } else { Posting::Unsent };
         let rankings = if self.apart > 0 && !self.unsent.is_empty() {
             self.apart -= 1;
             vec![self.unsent.remove(0)]
@@ -115,14 +127,12 @@ impl Led {
             rankings.append(&mut self.ready);
             rankings
         };
-        self.publishing = true;
         Some(Post { writer: Arc::clone(writer), rankings })
     }
 
     /// What was being published is published, or will be put back.
     pub(crate) fn posted(&mut self) {
-        self.publishing = false;
-        self.resending = false;
+        self.posting = Posting::Nothing;
     }
 
     /// These could not be sent; they are tried again after `pause`.

@@ -66,8 +66,8 @@ impl Schedule {
         Shard::of(team, self.shards)
     }
 
-    /// The shard is led from `now_s` on. All its teams are due as soon as the second of their newest snapshot is over:
-    /// `newest_s` has those that were published a moment ago, or ahead of our clock.
+    /// The shard is led from `now_s` on. All its teams are due as soon as the second of their newest snapshot is over, but those that
+    /// rest: `newest_s` has those that were published a moment ago, or ahead of our clock.
     pub(crate) fn lead(&mut self, shard: Shard, newest_s: &BTreeMap<TeamId, i64>, now_s: i64) {
         self.led.insert(shard);
         for team in newest_s.keys() {
@@ -81,6 +81,8 @@ impl Schedule {
                 changed: true,
                 noticed_s: Some(now_s),
                 published_s: newest_s.get(id).copied(),
+                failures: team.failures,
+                resting_until_s: team.resting_until_s,
                 ..Team::default()
             };
         }
@@ -327,6 +329,19 @@ mod tests {
         publish(&mut schedule, &team(), 116);
         schedule.changed(team(), None, 117);
         assert_eq!(schedule.due(117), [team()]);
+    }
+
+    #[test]
+    fn a_team_that_rests_goes_on_resting_when_its_shard_is_led_anew() {
+        let mut schedule = published_at(100);
+        schedule.changed(team(), None, 100);
+        schedule.rest(&team(), 101);
+        schedule.rest(&team(), 102);
+        schedule.give_up(Shard(0));
+        schedule.lead(Shard(0), &BTreeMap::new(), 103);
+        assert_eq!(schedule.due(103), []);
+        assert_eq!(schedule.due(104), [team()]);
+        assert!(!schedule.rest(&team(), 104), "it is not the first failure in a row");
     }
 
     #[test]

@@ -5,7 +5,10 @@
 //! the generation of its lease, so one who has lost the shard without noticing cannot write although it opened a writer last.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -37,8 +40,8 @@ use crate::{
 /// Name of the ranker as a source of events.
 const SOURCE: &str = "//flywheel/ranker";
 
-/// How long one call waits that aborts a transaction, before it is made again.
-const ABORT_CALL_MAX: Duration = Duration::from_millis(250);
+/// How long the first call waits that aborts a transaction, before it is made again; each other one waits twice as long as the last.
+const ABORT_CALL: Duration = Duration::from_millis(250);
 
 /// Opens writers.
 pub(crate) struct Writers {
@@ -55,6 +58,8 @@ pub(crate) struct Writer {
     shard: Shard,
     tenure: Tenure,
     send_max: Duration,
+    /// Whether the last transaction was refused.
+    refused: AtomicBool,
     sent: Counter<u64>,
     send_duration: Histogram<f64>,
 }
@@ -115,7 +120,7 @@ impl Writers {
             .await
             .with_context(|| format!("cannot become the writer of shard {shard}"))?;
         let (sent, send_duration) = (self.sent.clone(), self.send_duration.clone());
-        Ok(Writer { producer, shard, tenure, send_max, sent, send_duration })
+        Ok(Writer { producer, shard, tenure, send_max, refused: AtomicBool::new(false), sent, send_duration })
     }
 }
 
@@ -125,6 +130,19 @@ impl Writer {
     /// # Errors
     /// When it was none, or that is not known.
     pub(crate) async fn write(&self, membership: &Arc<Membership>, rankings: &[Ready]) -> Result<(), Unwritten> {
+        loop {
+            let written = self.attempt(membership, rankings).await;
+            let refused = matches!(written, Err(Unwritten::Refused(_)));
+            // The client numbers a record that the topic refuses, and the partition waits for that number: the first transaction
+            // after it is aborted, the next has numbers anew.
+            let after_refusal = self.refused.swap(refused, Ordering::Relaxed);
+            if !after_refusal || !matches!(written, Err(Unwritten::Aborted(_))) {
+                return written;
+            }
+        }
+    }
+
+    async fn attempt(&self, membership: &Arc<Membership>, rankings: &[Ready]) -> Result<(), Unwritten> {
         // The lease comes first: whatever happens between it and the commit, the commit is that of this generation.
         let (shard, tenure) = (self.shard, self.tenure);
         let member = Arc::clone(membership);
@@ -153,14 +171,23 @@ impl Writer {
     async fn transaction(&self, rankings: &[Ready], lease: ConsumerGroupMetadata) -> Result<(), KafkaError> {
         self.producer.begin_transaction()?;
         let mut deliveries = Vec::with_capacity(rankings.len());
+        let mut queued = Ok(());
         for ranking in rankings {
-            deliveries.push(self.send(ranking)?);
+            match self.send(ranking) {
+                Ok(delivery) => deliveries.push(delivery),
+                // Nothing is taken any more once a record was refused: which error that was, the record's own delivery says.
+                Err(error) => {
+                    queued = Err(error);
+                    break;
+                }
+            }
         }
         let mut next = 0;
         for (span, delivery) in deliveries {
             let delivered = delivery.instrument(span).await.map_err(|_| KafkaError::Canceled)?;
             next = delivered.map_err(|(error, _)| error)?.offset + 1;
         }
+        queued?;
         // So that the group's lag looks right to whoever asks.
         let mut offsets = TopicPartitionList::new();
         offsets.add_partition_offset(RANKINGS, self.shard.0, Offset::Offset(next))?;
@@ -210,7 +237,7 @@ impl Writer {
         let (fenced, refused, fatal) = (is_fenced(&error), is_refused(&error), is_fatal(&error));
         let cause = anyhow!(error);
         if fatal {
-            return Unwritten::Broken { refused, cause };
+            return Unwritten::Broken { refused: false, cause };
         }
         let send_max = self.send_max;
         match blocking(self.producer.clone(), move |producer| abort(producer, send_max)).await {
@@ -227,12 +254,19 @@ impl Writer {
 /// Aborts the open transaction, in calls that are cut short and made again. Each call drops what is queued, once and at its
 /// start: a record that was in flight and comes back, because the one before it was refused, is queued after that, is not
 /// sent any more, and would be waited for until all the time is over.
+///
+/// Only a call that has waited is made again: what is refused at once, as any abort after a commit whose end is not known, would be
+/// refused ever again.
 fn abort(producer: &FutureProducer<Quiet>, abort_max: Duration) -> Result<(), KafkaError> {
-    let begun = Instant::now();
+    let (begun, mut call_max) = (Instant::now(), ABORT_CALL);
     loop {
         let left = abort_max.saturating_sub(begun.elapsed());
-        match producer.abort_transaction(left.min(ABORT_CALL_MAX)) {
-            Err(KafkaError::Transaction(error)) if error.is_retriable() && left > ABORT_CALL_MAX => {}
+        match producer.abort_transaction(left.min(call_max)) {
+            Err(KafkaError::Transaction(error))
+                if error.code() == RDKafkaErrorCode::OperationTimedOut && left > call_max =>
+            {
+                call_max *= 2;
+            }
             ended => return ended,
         }
     }

@@ -167,15 +167,15 @@ impl Leader {
             }
             Unpublished::NotWritten(Unwritten::Refused(error)) => self.refused(shard, rankings, error),
             Unpublished::NotWritten(Unwritten::Broken { refused, cause }) => {
-                self.metrics.fenced(rankings.len());
                 led.closed();
                 self.schedule.give_up(shard);
-                let cause = cause.context("cannot publish");
-                self.trouble.failed(&cause);
                 if refused {
+                    self.trouble.failed(&cause);
                     self.refused(shard, rankings, cause);
                 } else {
+                    self.metrics.fenced(rankings.len());
                     led.put_back(rankings, Duration::ZERO);
+                    self.trouble.failed(&cause.context("cannot publish"));
                 }
                 self.open(shard, pause);
             }

@@ -284,8 +284,10 @@ impl Leader {
     fn looked(&mut self) {
         if !self.holdings.borrow().joined {
             self.trouble.waiting("not a member of the rankers' group yet");
-        } else if self.led.values().any(|led| !led.flows()) {
+        } else if self.led.values().any(|led| !led.is_open()) {
             self.trouble.waiting("shards are being taken over");
+        } else if self.led.values().any(|led| !led.flows()) {
+            self.trouble.waiting("what could not be sent goes first");
         } else if !self.queue.is_empty() && self.watermark.is_none() {
             // Nothing can be promised.
             self.trouble.waiting("an input partition has not reported its progress yet");

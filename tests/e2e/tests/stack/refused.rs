@@ -47,6 +47,7 @@ async fn a_ranking_that_the_topic_refuses_keeps_no_other_team_waiting() {
     let (status, _) = flywheel.get("/v1/teams/large/rankings").await;
     assert_eq!(status, 404, "the topic took it after all");
     let log = flywheel.log();
+    assert!(!log.contains("Purged in queue"), "a refusal took another transaction with it: {log}");
     let waited = log.lines().filter(|line| line.contains("did not come about"));
     let small: Vec<&str> = waited.filter(|line| !line.contains("large")).collect();
     assert!(small.is_empty(), "small teams waited with the large one: {small:?}");
