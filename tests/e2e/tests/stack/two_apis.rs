@@ -90,6 +90,9 @@ async fn an_api_that_is_killed_takes_only_its_own_connections_with_it_and_stream
     let lost: usize = readers.iter().map(Reader::lost).chain(others.iter().map(Follower::broken)).sum();
     assert!(lost > 0 && lost <= balancer.ended_by_server(0), "{lost} of {}", balancer.ended_by_server(0));
     assert_eq!(late_one.broken(), 1);
+    for reader in &readers {
+        assert!(reader.interrupted() <= 1, "a connection to the other one was lost");
+    }
     // What was published may reach this test later than those that it asks: they stop, and it goes on for a while.
     readers.iter().for_each(Reader::stop);
     followers.iter().for_each(Follower::stop);

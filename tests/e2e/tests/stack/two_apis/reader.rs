@@ -30,15 +30,16 @@ const RETRY: Duration = Duration::from_millis(100);
 pub(crate) struct Reader {
     answered: Arc<AtomicUsize>,
     lost: Arc<AtomicUsize>,
+    interrupted: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
 impl Reader {
     /// Asks for these paths in turn, this often; every answer is checked.
     pub(crate) fn start(url: &str, paths: Vec<String>, every: Duration, answers: &Arc<Answers>) -> Self {
-        let (answered, lost) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let [answered, lost, interrupted] = [(); 3].map(|()| Arc::<AtomicUsize>::default());
         let (url, answers) = (url.to_owned(), Arc::clone(answers));
-        let counts = (Arc::clone(&answered), Arc::clone(&lost));
+        let counts = (Arc::clone(&answered), Arc::clone(&lost), Arc::clone(&interrupted));
         let task = tokio::spawn(async move {
             let mut pace = tokio::time::interval(every);
             let mut connection = Connection::default();
@@ -50,6 +51,7 @@ impl Reader {
                         Ok(answer) => break answer,
                         Err(error) => assert!(losses < LOSSES_MAX, "lost again and again: {error:?}"),
                     }
+                    counts.2.fetch_add(usize::from(losses == 0), Ordering::Relaxed);
                     losses += 1;
                     counts.1.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(RETRY).await;
@@ -59,7 +61,7 @@ impl Reader {
                 counts.0.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Self { answered, lost, task }
+        Self { answered, lost, interrupted, task }
     }
 
     /// Answers so far.
@@ -73,9 +75,14 @@ impl Reader {
         self.task.abort();
     }
 
-    /// Requests that were lost with their connection.
+    /// Connections that were lost with a request.
     pub(crate) fn lost(&self) -> usize {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Requests that were lost with their connection, however often each.
+    pub(crate) fn interrupted(&self) -> usize {
+        self.interrupted.load(Ordering::Relaxed)
     }
 }
 
